@@ -1,0 +1,181 @@
+"""What crosses a topic, as Python values. The wire form of each is `envelopes/<name>.avsc`; `codec` converts.
+
+Times are microseconds since the epoch, UTC (`ts_us`). Row images are JSON object text, exactly as the system
+wrote it, so that nobody between capture and merge pays for decoding it and nothing is rounded on the way.
+A local id is the JSON array text of the row's key values, in key order: `[7]`, `["DE","0042"]`.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Operation = Literal["c", "u", "d", "r", "t"]
+Outcome = Literal["applied", "failed"]
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a log entry says of the command that caused it: present on echoes only.
+
+    `outcome` is "failed" when the target refused the write as such (a constraint, a type); `error` is then one
+    sentence of the target's. "applied" says only that the command was carried out as far as its comparisons
+    allowed: which units were written follows from comparing the row found with the row left.
+    """
+
+    command: str
+    record_id: str
+    hop: int
+    outcome: Outcome = "applied"
+    error: str | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of a system's own log.
+
+    `(system, incarnation, seq)` identifies it. `op`: c created, u updated, d deleted, r read by a load, t table
+    truncated (a marker; each row of it has its own d). `before_id` is set only when the row's key changed: the
+    key it had. `before` and `after` are JSON object text of the whole row. `types` fingerprints the row's columns.
+    """
+
+    system: str
+    entity: str
+    table: str
+    incarnation: int
+    seq: int
+    op: Operation
+    local_id: str
+    before_id: str | None = None
+    before: str | None = None
+    after: str | None = None
+    types: str = ""
+    ts_us: int
+    transaction: int = 0
+    origin: Origin | None = None
+
+
+class Unit(msgspec.Struct, frozen=True, kw_only=True):
+    """Columns that move together: written as a whole if all still equal `base`, left alone if not.
+
+    Both are JSON object text over the same columns; null stands for "no row" (base of a create, set of a delete).
+    """
+
+    base: str | None
+    set: str | None
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sink must do to one local row. `id` is `record_id/system/number`.
+
+    `op`: c create (one unit, base null), u update, d delete (one unit, set null). `(partition, offset)` is the
+    place in the record log at which it was decided: the sink's fence against doing it twice.
+    `local_id` is null for a create whose key the target generates.
+    """
+
+    id: str
+    record_id: str
+    entity: str
+    system: str
+    number: int
+    op: Literal["c", "u", "d"]
+    local_id: str | None
+    units: tuple[Unit, ...]
+    partition: int
+    offset: int
+    hop: int
+    ts_us: int
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """A sink's answer for a system without a log: the row it found and the row it left.
+
+    `found_order` and `left_order` are the application's version of the row, or the connector's number of its looks.
+    """
+
+    command: str
+    record_id: str
+    entity: str
+    system: str
+    local_id: str | None
+    found_order: int
+    found: str | None
+    left_order: int
+    left: str | None
+    outcome: Outcome
+    error: str | None = None
+    ts_us: int
+
+
+class Side(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the two values of a conflict: whose, which (JSON text; null: no row), and since when."""
+
+    system: str
+    value: str | None
+    ts_us: int
+
+
+class Conflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision between two values, or the parking of one, on record. `id` is `record_id/number`.
+
+    `field` is "$" for the record's existence. `kind`: value (same field edited on both sides), existence (a delete
+    against edits), duplicate (two rows of one system claim one record), key (a natural key already taken),
+    refused (the target system did not take a write). `winner`: current, incoming, or parked.
+    """
+
+    id: str
+    record_id: str
+    entity: str
+    field: str
+    kind: Literal["value", "existence", "duplicate", "key", "refused"]
+    rule: str
+    winner: Literal["current", "incoming", "parked"]
+    current: Side
+    incoming: Side
+    detail: str = ""
+    partition: int
+    offset: int
+    ts_us: int
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's decision of a parked item, an event in the record's own log.
+
+    `candidate` is the parked value the operator was shown (JSON text), `version` the hub's version shown beside it.
+    """
+
+    record_id: str
+    entity: str
+    item: str
+    candidate: str | None
+    version: int
+    value: str | None
+    decided_by: str
+    reason: str = ""
+    ts_us: int
+
+
+class Link(msgspec.Struct, frozen=True, kw_only=True):
+    """Which record a local row belongs to. `record_id` null with `parked` says why it belongs to none for now."""
+
+    entity: str
+    system: str
+    local_id: str
+    record_id: str | None
+    parked: str | None = None
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to the owner of one natural key. `natural_key` is its normalised JSON array text.
+
+    `kind`: claim (this row wants the record of this key), hold (this row is linked to `record_id` and now carries
+    the key), release (it carries the key no more), gone (its row was deleted).
+    """
+
+    kind: Literal["claim", "hold", "release", "gone"]
+    entity: str
+    natural_key: str
+    system: str
+    local_id: str
+    record_id: str | None = None
+    ts_us: int
+
+
+Message = Change | Command | Result | Conflict | Decision | Link | Claim

@@ -1,0 +1,81 @@
+"""The names and settings of every topic, in one place."""
+
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """A topic as `apply` creates it: name, partitions, and the broker's settings for it."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one pipeline. Every keyed topic has the same partition count, so keys stay together."""
+
+    pipeline: str
+    partitions: int = 4
+
+    def changes(self, system: str, entity: str) -> str:
+        return f"{self.pipeline}.changes.{system}.{entity}"
+
+    def records(self, entity: str) -> str:
+        return f"{self.pipeline}.records.{entity}"
+
+    def links(self, entity: str) -> str:
+        return f"{self.pipeline}.links.{entity}"
+
+    def claims(self, entity: str) -> str:
+        return f"{self.pipeline}.claims.{entity}"
+
+    def commands(self, system: str) -> str:
+        return f"{self.pipeline}.commands.{system}"
+
+    def golden(self, entity: str) -> str:
+        return f"{self.pipeline}.golden.{entity}"
+
+    @property
+    def conflicts(self) -> str:
+        return f"{self.pipeline}.conflicts"
+
+    @property
+    def deadletters(self) -> str:
+        return f"{self.pipeline}.deadletters"
+
+    @property
+    def catalog(self) -> str:
+        return f"{self.pipeline}.catalog"
+
+    def state(self, processor: str, entity: str) -> str:
+        return f"{self.pipeline}.state.{processor}.{entity}"
+
+    def log(self, name: str, retention_ms: int, **config: str) -> TopicSpec:
+        """A topic that keeps every message for a time (-1: for ever)."""
+        settings = {"cleanup.policy": "delete", "retention.ms": str(retention_ms), **config}
+        return TopicSpec(name, self.partitions, settings)
+
+    def table(self, name: str, partitions: int | None = None) -> TopicSpec:
+        """A topic that keeps the last message of every key; the lag outlives any worker that lost its claim."""
+        settings = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)}
+        return TopicSpec(name, partitions or self.partitions, settings)
+
+    def all(self, systems_of: dict[str, tuple[str, ...]], records_retention_ms: int = 30 * DAY_MS) -> list[TopicSpec]:
+        """Every topic of the pipeline; `systems_of` names the systems of each entity."""
+        appended = {"message.timestamp.type": "LogAppendTime"}
+        specs = [self.table(self.catalog, partitions=1)]
+        for entity, systems in systems_of.items():
+            specs += [self.log(self.changes(system, entity), 7 * DAY_MS, **appended) for system in systems]
+            specs += [self.log(self.records(entity), records_retention_ms, **appended)]
+            specs += [self.log(self.claims(entity), 7 * DAY_MS)]
+            specs += [self.table(name) for name in (self.links(entity), self.golden(entity))]
+            specs += [self.table(self.state(name, entity)) for name in ("links", "claims", "merge")]
+        for system in sorted({system for systems in systems_of.values() for system in systems}):
+            specs.append(self.log(self.commands(system), 14 * DAY_MS))
+        specs += [self.log(name, 90 * DAY_MS) for name in (self.conflicts, self.deadletters)]
+        return specs

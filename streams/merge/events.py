@@ -1,0 +1,93 @@
+"""What goes into the merge and what comes out of it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streams.merge.values import Row, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """One entry of a system's own log, with the row it left (None: gone).
+
+    `position` is (source incarnation, sequence number). `ts_us` is already the lesser of the source's clock and the
+    log's append time. `command` is set on an echo: the id of the command that caused the entry; `failed` then holds
+    the target's reason if it refused the write. `before_id` is the row's earlier local id when its key changed.
+    `load` marks a row read by an initial load.
+    """
+
+    system: str
+    local_id: str
+    position: tuple[int, int]
+    ts_us: int
+    after: Row | None
+    before_id: str | None = None
+    command: str | None = None
+    failed: str | None = None
+    load: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An operator's decision of a parked item: see `schemas.messages.Decision`."""
+
+    item: str
+    candidate: Value
+    version: int
+    value: Value
+    ts_us: int
+
+
+Event = Changed | Decided
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedUnit:
+    """Columns to set as a whole if all still equal `base`; None stands for "no row"."""
+
+    base: Row | None
+    set: Row | None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A command, before it has an address in the log."""
+
+    system: str
+    number: int
+    op: Literal["c", "u", "d"]
+    local_id: str | None
+    units: tuple[PlannedUnit, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One side of a verdict: whose value, which, since when. `value` is None for a row that is gone."""
+
+    system: str
+    value: Value
+    ts_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A conflict decided or parked, or a write refused: what goes on record. Fields as in `messages.Conflict`."""
+
+    number: int
+    field: str
+    kind: Literal["value", "existence", "refused"]
+    rule: str
+    winner: Literal["current", "incoming", "parked"]
+    current: Held
+    incoming: Held
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one event led to, beside the new state. `golden` says that the merged record itself changed."""
+
+    commands: list[Planned] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    golden: bool = False
+    repeated: bool = False
