@@ -71,7 +71,9 @@ async def prepare(addresses: Addresses) -> Stage:
 
 
 async def _show(stage: Stage, console: Console, started: float, *, once: bool, as_json: bool) -> int:
-    console.print("\n[bold]Two databases, different tables.[/] 40 people are in both, some with differences. The plan:\n")
+    console.print(
+        "\n[bold]Two databases, different tables.[/] 40 people are in both, some with differences. The plan:\n"
+    )
     await _call(stage, console, "plan", "--limit", "6", accepted=(0, 3))
     await _call(stage, console, "apply")
     async with running(stage), connected(stage) as (crm, erp):
@@ -179,16 +181,18 @@ def _summary(found: figures.Figures) -> str:
         f"  {found.edits:,} edits by users, {found.commands:,} commands, {found.echoes:,} echoes recognised\n"
         f"  {found.conflicts} conflicts on record, {found.lost} edits lost, {found.duplicates} duplicates, "
         f"{found.differences} differences between the two databases\n"
-        f"  edit → other database: p50 {found.p50_ms} ms, p99 {found.p99_ms} ms; first edit landed {found.cold_start_s} s "
-        "after the start"
+        f"  edit → other database: p50 {found.p50_ms} ms, p99 {found.p99_ms} ms; "
+        f"the first edit landed {found.cold_start_s} s after the start"
     )
 
 
 async def _stay(stage: Stage, console: Console) -> None:
     project = shlex.quote(str(stage.folder / "duplex.yaml"))
-    exports = _exports({"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap, "CRM_DSN": stage.dsns.crm, "ERP_DSN": stage.dsns.erp})
+    exports = _exports(
+        {"KAFKA_BOOTSTRAP_SERVERS": stage.bootstrap, "CRM_DSN": stage.dsns.crm, "ERP_DSN": stage.dsns.erp}
+    )
     console.print("\n[bold]Your turn.[/] Everything keeps running until Ctrl-C. In another terminal, paste:\n")
-    console.out(f"""  {stage.psql} '{stage.dsns.crm}' -c "update shop.contacts set phone = 'hello' where id = 1 returning email"
+    console.out(f"""  {stage.psql} '{stage.dsns.crm}' -c "update shop.contacts set phone = 'hello' where id = 1"
   {stage.psql} '{stage.dsns.erp}' -c "select * from shop.customers where tel = 'hello'"
 
   {exports}

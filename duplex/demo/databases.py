@@ -81,7 +81,10 @@ class Comparison:
 
 async def compare(crm: asyncpg.Connection, erp: asyncpg.Connection) -> Comparison:
     """Join both tables by e-mail and count rows that differ or are missing, and addresses that occur twice."""
-    left, right = [dict(row) for row in await crm.fetch(script("crm_view.sql"))], await erp.fetch(script("erp_view.sql"))
+    left, right = (
+        [dict(row) for row in await crm.fetch(script("crm_view.sql"))],
+        await erp.fetch(script("erp_view.sql")),
+    )
     by_email = {row["email"]: dict(row) for row in right}
     differing = [row for row in left if by_email.get(row["email"]) != row]
     missing = by_email.keys() - {row["email"] for row in left}

@@ -4,7 +4,23 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-GIVEN = ("Ada", "Ben", "Cleo", "Dina", "Emil", "Fay", "Gus", "Hana", "Ivo", "June", "Kai", "Lena", "Milo", "Nora", "Otto")
+GIVEN = (
+    "Ada",
+    "Ben",
+    "Cleo",
+    "Dina",
+    "Emil",
+    "Fay",
+    "Gus",
+    "Hana",
+    "Ivo",
+    "June",
+    "Kai",
+    "Lena",
+    "Milo",
+    "Nora",
+    "Otto",
+)
 FAMILY = (
     "Archer", "Baker", "Carter", "Dyer", "Fisher", "Glover", "Hunter", "Joiner", "Mason", "Miller",
     "Painter", "Potter", "Sawyer", "Smith", "Tailor", "Thatcher", "Turner", "Walker", "Weaver", "Wright",

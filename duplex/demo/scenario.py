@@ -43,7 +43,9 @@ class Play:
             found = await compare(self.crm, self.erp)
             return found.differences == 0 and found.rows > 0
 
-        await self.landed("the rows that were there", "both databases hold all of them, equal", equal, timeout_s=BURST_TIMEOUT_S)
+        await self.landed(
+            "the rows that were there", "both databases hold all of them, equal", equal, timeout_s=BURST_TIMEOUT_S
+        )
 
     async def rest(self) -> None:
         """Play every step after the first, in order."""
@@ -136,7 +138,9 @@ class Play:
         await self.crm.execute(f"insert into shop.contacts ({CRM_COLUMNS}) values {_places(who.crm_row)}", *who.crm_row)
 
     async def insert_erp(self, who: Person) -> None:
-        await self.erp.execute(f"insert into shop.customers ({ERP_COLUMNS}) values {_places(who.erp_row)}", *who.erp_row)
+        await self.erp.execute(
+            f"insert into shop.customers ({ERP_COLUMNS}) values {_places(who.erp_row)}", *who.erp_row
+        )
 
     def is_true(self, database: asyncpg.Connection, query: str, number: int) -> Look:
         async def look() -> bool:
@@ -146,7 +150,9 @@ class Play:
 
     def erp_name(self, number: int, name: str) -> Look:
         async def look() -> bool:
-            found = await self.erp.fetchval("select full_name from shop.customers where mail = $1", person(number).email)
+            found = await self.erp.fetchval(
+                "select full_name from shop.customers where mail = $1", person(number).email
+            )
             return bool(found == name)
 
         return look
