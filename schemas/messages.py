@@ -153,20 +153,28 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):
-    """Which record a local row belongs to. `record_id` null with `parked` says why it belongs to none for now."""
+    """Which record a local row belongs to. `record_id` null with `parked` says why it belongs to none for now.
+
+    `moved_from` is set where the row came here by a change of its key: the local id it had; `(incarnation, seq)`
+    is then the place of that change in the system's log, so that a repeat can be told from a later return.
+    """
 
     entity: str
     system: str
     local_id: str
     record_id: str | None
     parked: str | None = None
+    moved_from: str | None = None
+    incarnation: int = 0
+    seq: int = 0
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A request to the owner of one natural key. `natural_key` is its normalised JSON array text.
 
     `kind`: claim (this row wants the record of this key), hold (this row is linked to `record_id` and now carries
-    the key), release (it carries the key no more), gone (its row was deleted).
+    the key), release (it carries the key no more), gone (its row was deleted). `moved_from` is set on a hold of a
+    row whose local id changed: the id it had.
     """
 
     kind: Literal["claim", "hold", "release", "gone"]
@@ -175,6 +183,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     system: str
     local_id: str
     record_id: str | None = None
+    moved_from: str | None = None
     ts_us: int
 
 
