@@ -34,9 +34,14 @@ def renamed(dsn: str, database: str) -> str:
 async def create(servers: Mapping[str, str]) -> Pair:
     """Make `demo_crm` and `demo_erp` anew on their servers, with tables and contacts; returns their addresses."""
     dsns = Pair(*[await _fresh(servers[name], f"demo_{name}") for name in ("crm", "erp")])
+    await fill(dsns)
+    return dsns
+
+
+async def fill(dsns: Pair) -> None:
+    """Make both tables in two empty databases, and the contacts in them."""
     await _fill(dsns.crm, "crm.sql", f"insert into shop.contacts ({CRM_COLUMNS}) values", [p.crm_row for p in _crm()])
     await _fill(dsns.erp, "erp.sql", f"insert into shop.customers ({ERP_COLUMNS}) values", [p.erp_row for p in _erp()])
-    return dsns
 
 
 async def _fresh(dsn: str, database: str) -> str:
