@@ -29,13 +29,14 @@ create table duplex.source (
     low_mark bigint not null default 0
 );
 
--- One line per entity. `units` and `constants` as in the project file: [["email"], ["street", "city"]], {"kind": "b"}.
+-- One line per entity; `key_numbers` find the key columns again when they were renamed. `units` and `constants` as in the project file: [["email"], ["street", "city"]], {"kind": "b"}.
 create table duplex.captured (
     entity text primary key,
     number integer generated always as identity unique,
     relation oid not null,
     table_name text not null,
     key_columns text[] not null,
+    key_numbers smallint[] not null,
     columns text[] not null,
     units jsonb not null,
     constants jsonb not null default '{}',

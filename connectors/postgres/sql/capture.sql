@@ -1,0 +1,237 @@
+-- Makes and removes the capture of one table: a function of its own, written for its key, and its triggers.
+-- Run at every installation (create or replace). Only the installer may call these.
+
+-- The settings under which row images are written, whatever the writing session has set.
+create or replace function duplex.pinned()
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select 'set search_path = pg_catalog, pg_temp set TimeZone = ''UTC'' set DateStyle = ''ISO, YMD'''
+        || ' set IntervalStyle = ''postgres'' set bytea_output = ''hex'' set extra_float_digits = ''1'''
+        || ' set lc_monetary = ''C'' set xmlbinary = ''base64'''
+$$;
+
+-- The expression of a local id over the row variable `variable`: '[' || to_json(v.a)::text || ',' || … || ']'.
+create or replace function duplex.local_id_expression(variable text, key_columns text[])
+returns text language sql immutable set search_path = pg_catalog, pg_temp as $$
+    select '''['' || '
+        || string_agg(format('pg_catalog.to_json(%s.%I)::pg_catalog.text', variable, k.name), ' || '','' || ' order by k.place)
+        || ' || '']'''
+      from unnest(key_columns) with ordinality as k(name, place)
+$$;
+
+-- The local id of a row whose key columns were renamed since the installation: found by their numbers.
+create or replace function duplex.renamed_local_id(captured_entity text, image json)
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+    select '[' || string_agg((image -> a.attname)::text, ',' order by k.place) || ']'
+      from duplex.captured c
+      cross join unnest(c.key_numbers) with ordinality as k(number, place)
+      join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number
+     where c.entity = captured_entity
+$$;
+
+-- Captures inserts, updates and deletes, row by row: one entry each, and one for a changed key.
+--   A row written by the sink itself (its role, its mark on this table, not from within a trigger) is left to the
+-- sink, which writes the entry. An update that changes nothing leaves none.
+--   Where a trigger wrote to a captured table in this transaction ("duplex.nested"), events may arrive in another
+-- order than the row took its values: from then on an entry shows the row as it now is.
+create or replace function duplex.write_row_function(c duplex.captured, partitioned boolean, sink_role text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
+declare
+    target text := case when partitioned then 'pg_catalog.pg_partition_root(tg_relid)::pg_catalog.oid' else 'tg_relid' end;
+begin
+    execute format($function$
+create or replace function duplex.%1$I() returns trigger language plpgsql security definer %2$s as $capture$
+declare
+    old_id pg_catalog.text;
+    new_id pg_catalog.text;
+    old_image pg_catalog.text;
+    new_image pg_catalog.text;
+begin
+    if pg_catalog.current_setting('duplex.applying', true) = %3$s::pg_catalog.text
+       and session_user = %4$L and pg_catalog.pg_trigger_depth() = 1 then
+        return null;
+    end if;
+    if tg_op = 'UPDATE' and old operator(pg_catalog.*=) new then
+        return null;
+    end if;
+    if tg_op <> 'INSERT' then
+        old_image := pg_catalog.row_to_json(old)::pg_catalog.text;
+    end if;
+    if tg_op <> 'DELETE' then
+        new_image := pg_catalog.row_to_json(new)::pg_catalog.text;
+    end if;
+    begin
+        if tg_op <> 'INSERT' then old_id := %5$s; end if;
+        if tg_op <> 'DELETE' then new_id := %6$s; end if;
+    exception when undefined_column then
+        old_id := duplex.renamed_local_id(%7$L, old_image::pg_catalog.json);
+        new_id := duplex.renamed_local_id(%7$L, new_image::pg_catalog.json);
+    end;
+    if pg_catalog.pg_trigger_depth() > 1 then
+        perform pg_catalog.set_config('duplex.nested', 'yes', true);
+    elsif pg_catalog.current_setting('duplex.nested', true) = 'yes' then
+        new_image := duplex.%8$I(tg_relid, coalesce(new_id, old_id));
+        if (new_image is null) <> (tg_op = 'DELETE') then
+            return null;
+        end if;
+    end if;
+    insert into duplex.change_log (entity, op, local_id, before_id, before, after)
+    values (%7$L, case tg_op when 'INSERT' then 'c' when 'UPDATE' then 'u' else 'd' end, coalesce(new_id, old_id),
+            case when new_id <> old_id then old_id end, old_image, new_image);
+    return null;
+end $capture$
+$function$, 'capture_' || c.number, duplex.pinned(), target, sink_role,
+            duplex.local_id_expression('old', c.key_columns), duplex.local_id_expression('new', c.key_columns),
+            c.entity, 'look_' || c.number);
+end $generate$;
+
+-- The row with this local id as it now is, as JSON text; null if there is none.
+create or replace function duplex.write_look_function(c duplex.captured)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
+begin
+    execute format($function$
+create or replace function duplex.%1$I(relation pg_catalog.oid, id pg_catalog.text)
+returns pg_catalog.text language plpgsql %2$s as $look$
+declare
+    image pg_catalog.text;
+begin
+    execute pg_catalog.format('select pg_catalog.row_to_json(t)::pg_catalog.text from %%s t where %3$s',
+                              relation::pg_catalog.regclass) into image using id::pg_catalog.json;
+    return image;
+end $look$
+$function$, 'look_' || c.number, duplex.pinned(), replace(duplex.key_condition(c.relation, c.key_columns), '''', ''''''));
+end $generate$;
+
+-- `t.a = ($1 ->> 0)::integer and …` for a local id given as json.
+create or replace function duplex.key_condition(relation oid, key_columns text[])
+returns text language sql stable set search_path = pg_catalog, pg_temp as $$
+    select string_agg(format('t.%I = ($1 ->> %s)::%s', k.name, k.place - 1, format_type(a.atttypid, a.atttypmod)),
+                      ' and ' order by k.place)
+      from unnest(key_columns) with ordinality as k(name, place)
+      join pg_attribute a on a.attrelid = relation and a.attname = k.name and not a.attisdropped
+$$;
+
+-- Captures TRUNCATE: an entry for every row, then one that says so. Of a partitioned table, each partition reports its
+-- own rows, and the table itself those of partitions that have no trigger yet.
+create or replace function duplex.write_truncate_function(c duplex.captured)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
+begin
+    execute format($function$
+create or replace function duplex.%1$I() returns trigger language plpgsql security definer %2$s as $capture$
+begin
+    if tg_argv[0] = 'partition' then
+        if not exists (select from duplex.captured c where c.entity = %3$L
+                       and c.relation = pg_catalog.pg_partition_root(tg_relid)) then
+            return null;
+        end if;
+    end if;
+    execute pg_catalog.format(
+        'insert into duplex.change_log (entity, op, local_id, before)'
+        ' select $1, ''d'', %4$s, pg_catalog.row_to_json(t)::pg_catalog.text from %%s t'
+        ' where $2 or not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.tableoid'
+        ' and g.tgname = ''!duplex_truncate'')', tg_relid::pg_catalog.regclass)
+        using %3$L::pg_catalog.text, tg_argv[0] <> 'root';
+    insert into duplex.change_log (entity, op, local_id) values (%3$L, 't', '[]');
+    return null;
+end $capture$
+$function$, 'truncate_' || c.number, duplex.pinned(), c.entity,
+            replace(duplex.local_id_expression('t', c.key_columns), '''', ''''''));
+end $generate$;
+
+-- Reads the next rows of the initial load in key order, as they are: (local id, image).
+create or replace function duplex.write_chunk_function(c duplex.captured)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
+declare
+    names text := (select string_agg(format('t.%I', k.name), ', ' order by k.place)
+                     from unnest(c.key_columns) with ordinality as k(name, place));
+    bounds text := (select string_agg(format('($1 ->> %s)::%s', k.place - 1, format_type(a.atttypid, a.atttypmod)), ', '
+                                      order by k.place)
+                      from unnest(c.key_columns) with ordinality as k(name, place)
+                      join pg_attribute a on a.attrelid = c.relation and a.attname = k.name);
+    relation_name text := (select format('%I.%I', n.nspname, r.relname)
+                             from pg_class r join pg_namespace n on n.oid = r.relnamespace where r.oid = c.relation);
+begin
+    execute format($function$
+create or replace function duplex.%1$I(last_key pg_catalog.text, size pg_catalog.int4)
+returns table (local_id pg_catalog.text, image pg_catalog.text)
+language plpgsql stable security definer rows 1000 %2$s set row_security = off as $chunk$
+begin
+    if last_key is null then
+        return query execute %3$L using null::pg_catalog.json, size;
+    else
+        return query execute %4$L using last_key::pg_catalog.json, size;
+    end if;
+end $chunk$
+$function$, 'chunk_' || c.number, duplex.pinned(),
+        format('select %s, pg_catalog.row_to_json(t)::pg_catalog.text from %s t order by %s limit $2',
+               duplex.local_id_expression('t', c.key_columns), relation_name, names),
+        format('select %s, pg_catalog.row_to_json(t)::pg_catalog.text from %s t where (%s) > (%s) order by %s limit $2',
+               duplex.local_id_expression('t', c.key_columns), relation_name, names, bounds, names));
+end $generate$;
+
+-- Puts one trigger of ours on a table unless it is there and fires always; true if it had to.
+create or replace function duplex.put_trigger(relation oid, trigger_name text, definition text)
+returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    if exists (select from pg_trigger g where g.tgrelid = relation and g.tgname = trigger_name and g.tgenabled = 'A') then
+        return false;
+    end if;
+    execute format('create or replace trigger %I ' || definition, trigger_name, relation::regclass);
+    execute format('comment on trigger %I on %s is %L', trigger_name, relation::regclass, 'duplex: change capture');
+    execute format('alter table %s enable always trigger %I', relation::regclass, trigger_name);
+    return true;
+end $$;
+
+-- Writes the functions of one captured table and puts its triggers in place; returns how many were missing.
+create or replace function duplex.put_capture(captured_entity text)
+returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    c duplex.captured := (select c from duplex.captured c where c.entity = captured_entity);
+    partitioned boolean := (select relkind = 'p' from pg_class where oid = c.relation);
+    leaf oid;
+    put integer;
+begin
+    perform duplex.write_row_function(c, partitioned, (select sink_role from duplex.meta));
+    perform duplex.write_look_function(c);
+    perform duplex.write_truncate_function(c);
+    perform duplex.write_chunk_function(c);
+    put := duplex.put_trigger(c.relation, '!duplex_capture', format(
+        'after insert or update or delete on %%s for each row execute function duplex.%I()', 'capture_' || c.number))::integer;
+    put := put + duplex.put_trigger(c.relation, '!duplex_truncate', format(
+        'before truncate on %%s for each statement execute function duplex.%I(%L)', 'truncate_' || c.number,
+        case when partitioned then 'root' else 'table' end))::integer;
+    for leaf in select t.relid from pg_partition_tree(c.relation) t where partitioned and t.isleaf loop
+        put := put + duplex.put_trigger(leaf, '!duplex_truncate', format(
+            'before truncate on %%s for each statement execute function duplex.%I(%L)', 'truncate_' || c.number,
+            'partition'))::integer;
+    end loop;
+    revoke all on all functions in schema duplex from public;
+    return put;
+end $$;
+
+-- Takes one captured table's triggers, functions and grants away again, and its line.
+create or replace function duplex.remove_capture(captured_entity text)
+returns void language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare
+    c duplex.captured := (select c from duplex.captured c where c.entity = captured_entity);
+    found record;
+begin
+    for found in
+        select g.tgname, g.tgrelid from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+         where g.tgparentid = 0 and p.pronamespace = 'duplex'::regnamespace
+           and p.proname in ('capture_' || c.number, 'truncate_' || c.number)
+    loop
+        execute format('drop trigger %I on %s', found.tgname, found.tgrelid::regclass);
+    end loop;
+    for found in
+        select p.oid::regprocedure as name from pg_proc p where p.pronamespace = 'duplex'::regnamespace
+           and p.proname in ('capture_' || c.number, 'truncate_' || c.number, 'look_' || c.number, 'chunk_' || c.number)
+    loop
+        execute format('drop function %s', found.name);
+    end loop;
+    if cardinality(c.granted) > 0 and exists (select from pg_class where oid = c.relation) then
+        execute format('revoke %s on %s from %I', array_to_string(c.granted, ', '), c.relation::regclass,
+                       (select sink_role from duplex.meta));
+    end if;
+    delete from duplex.load l where l.entity = captured_entity;
+    delete from duplex.captured d where d.entity = captured_entity;
+end $$;
