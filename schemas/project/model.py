@@ -1,18 +1,26 @@
 """The project file as values: what each key may be, and what it means when it is left out.
 
 Shapes and types are judged here; names that must agree with each other or with a system's columns are judged by
-`schemas.project.rules` and by the program's `check`, which know the positions of every key.
+`schemas.project.rules` and `schemas.project.columns`, which know the positions of every key.
 """
 
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
+from pydantic_core import PydanticCustomError
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
 FieldType = Literal[
     "string", "integer", "decimal", "float", "boolean", "date", "datetime", "uuid", "json", "bytes", "list"
 ]
 Direction = Literal["both", "in", "out"]
+Scalar = str | int | bool
+ExistencePolicy = Literal["update_wins", "delete_wins", "manual"]
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    return PydanticCustomError("refused", "{reason}", {"reason": message})
 
 
 class Part(BaseModel):
@@ -22,9 +30,9 @@ class Part(BaseModel):
 
 
 class Kafka(Part):
-    """Where the broker is, and how to reach it. `sasl_*` and `ssl_*` are passed through to the client."""
+    """Where the broker is, and how to reach it. `schemas.project.kafka` makes a client's settings of it."""
 
-    bootstrap: str = "${env:KAFKA_BOOTSTRAP_SERVERS}"
+    bootstrap: str = Field("${env:KAFKA_BOOTSTRAP_SERVERS}", min_length=1)
     partitions: int = Field(4, ge=1, le=1000)
     replication_factor: int = Field(1, ge=1, le=9)
     records_retention_days: float = Field(30, ge=-1)
@@ -36,6 +44,22 @@ class Kafka(Part):
     sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _settings_fit_the_protocol(self) -> Self:
+        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        wanted = {"ssl_": "SSL", "sasl_": "SASL"}
+        for prefix, word in wanted.items():
+            unused = sorted(name for name in given if name.startswith(prefix))
+            if unused and word not in self.security_protocol:
+                raise _refuse(f"{', '.join(unused)} would be ignored with security_protocol {self.security_protocol}")
+        if "SASL" in self.security_protocol:
+            missing = sorted({"sasl_mechanism", "sasl_username", "sasl_password"} - given)
+            if missing:
+                raise _refuse(f"security_protocol {self.security_protocol} needs {', '.join(missing)}")
+        if self.ssl_key_file and not self.ssl_certificate_file:
+            raise _refuse("ssl_key_file needs ssl_certificate_file")
+        return self
 
 
 class System(Part):
@@ -61,93 +85,224 @@ class Match(Part):
 
 
 class Priority(Part):
-    """Conflicts go to the system named earlier."""
+    """Conflicts go to the system named earlier; a system not named ranks after those that are."""
 
     priority: list[Name] = Field(min_length=1)
 
 
+def _word_or(mapping: str) -> Discriminator:
+    """Tells a bare word from a mapping, so that an error is reported once and for the form that was meant."""
+
+    def tag(value: Any) -> str:
+        return f"<{mapping}>" if isinstance(value, Mapping | BaseModel) else "<word>"
+
+    return Discriminator(tag)
+
+
+Identity = Annotated[
+    Annotated[Literal["key"], Tag("<word>")] | Annotated[Match, Tag("<match>")],
+    _word_or("match"),
+]
+OnConflict = Annotated[
+    Annotated[Literal["newest", "manual"], Tag("<word>")] | Annotated[Priority, Tag("<priority>")],
+    _word_or("priority"),
+]
+
+
 class FieldRule(Part):
-    """A canonical field, or (with `group`) several that move as one."""
+    """A canonical field, or (with `group`) several members of one type that move as one.
+
+    `required`: a row without it has no value to offer. `check`: the form its text must have. `owner`: the only
+    system whose edits count, in place of `on_conflict`. `places`: decimal places kept, rounding half away from zero.
+    """
 
     type: FieldType = "string"
-    group: list[Name] | None = None
+    group: list[Name] | None = Field(None, min_length=2)
     required: bool = False
     check: Literal["email", "phone"] | None = None
     owner: Name | None = None
-    on_conflict: Literal["newest", "manual"] | Priority | None = None
-    places: int | None = Field(None, ge=0, le=30, description="decimal places kept")
+    on_conflict: OnConflict | None = None
+    places: int | None = Field(None, ge=0, le=30)
 
-
-class Join(Part):
-    """One field made of several columns: `{join: [first_name, last_name], separator: " "}`."""
-
-    join: list[str] = Field(min_length=2)
-    separator: str = Field(" ", min_length=1)
-    direction: Direction = "both"
+    @model_validator(mode="after")
+    def _keys_fit_together(self) -> Self:
+        if self.owner and self.on_conflict:
+            raise _refuse("owner and on_conflict exclude each other: an owned field has no conflicts to decide")
+        if self.places is not None and self.type != "decimal":
+            raise _refuse(f"places is for decimal fields, and this one is of type {self.type}")
+        if self.check and (self.type != "string" or self.group):
+            raise _refuse("check is for single fields of type string")
+        return self
 
 
 class Column(Part):
-    """One field from one column, with what has to be done to its value on the way.
+    """One field (or one member of a group) from one column, with what is done to its value on the way.
 
     `values` is an enum table: canonical value → the column's. `format` is a strptime format (or "iso") of a text
     column that holds a date or time; `zone` an IANA name for columns without a zone. `trim`, `case` and `length`
-    say what the target does to text, so that it is not taken for an edit. `constant` writes a fixed value.
+    say what the target does to text, so that it is not taken for an edit; `places` what it rounds to.
     """
 
-    column: str
+    column: str = Field(min_length=1)
     direction: Direction = "both"
-    values: dict[str, str | int | bool] | None = None
-    format: str | None = None
+    values: dict[str, Scalar] | None = Field(None, min_length=1)
+    format: str | None = Field(None, min_length=1)
     zone: str | None = None
     places: int | None = Field(None, ge=0, le=30)
     trim: bool = False
     case: Literal["lower", "upper"] | None = None
     length: int | None = Field(None, ge=1)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.column,)
 
-class Split(Part):
-    """A column that holds what the entity keeps in several members of a group or several fields: see `Join`."""
 
-    split: str
+class Join(Part):
+    """One text field made of several columns: `{join: [first_name, last_name], separator: " "}`.
+
+    Reading joins the parts that are not empty. Writing keeps the parts that still fit, at either end, and splits the
+    rest at its first separators; repeated separators count as one.
+    """
+
+    join: list[Annotated[str, Field(min_length=1)]] = Field(min_length=2)
     separator: str = Field(" ", min_length=1)
-    index: int = Field(0, ge=0)
     direction: Direction = "both"
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return tuple(self.join)
 
-class Constant(Part):
-    """A column that always gets this value when duplex creates a row, and is never read."""
 
-    constant: str | int | bool | None
+class Split(Part):
+    """A member of a group that shares one text column with other members, in the order of `group`.
+
+    `{first: {split: full_name}, last: {split: full_name}}`. Only within a group: as separate fields, an edit of one
+    part would be merged without the other, and the column would grow.
+    """
+
+    split: str = Field(min_length=1)
+    separator: str = Field(" ", min_length=1)
+    direction: Direction = "both"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (self.split,)
+
+
+def _plain_column(value: Any) -> Any:
+    return {"column": value} if isinstance(value, str) else value
+
+
+def _form(value: Any) -> str:
+    if isinstance(value, BaseModel):
+        return f"<{type(value).__name__.lower()}>"
+    keys = value if isinstance(value, Mapping) else ()
+    return next((f"<{key}>" for key in ("join", "split") if key in keys), "<column>")
+
+
+def _form_or_group(value: Any) -> str:
+    """A group is told by its values, not its keys: a member may well be called "length" or "format"."""
+    forms = {"column", "join", "split"}
+    if isinstance(value, Mapping) and value and not forms & set(value) and all(map(_is_member_map, value.values())):
+        return "<group>"
+    return _form(value)
+
+
+def _is_member_map(value: Any) -> bool:
+    whole = isinstance(value, Mapping) and bool({"column", "join", "split"} & set(value))
+    return whole or isinstance(value, str | BaseModel)
+
+
+MemberMap = Annotated[
+    Annotated[Column, Tag("<column>")] | Annotated[Join, Tag("<join>")] | Annotated[Split, Tag("<split>")],
+    Discriminator(_form),
+    BeforeValidator(_plain_column),
+]
+FieldMap = Annotated[
+    Annotated[Column, Tag("<column>")]
+    | Annotated[Join, Tag("<join>")]
+    | Annotated[Split, Tag("<split>")]
+    | Annotated[dict[Name, MemberMap], Tag("<group>")],
+    Discriminator(_form_or_group),
+    BeforeValidator(_plain_column),
+]
+Single = Column | Join | Split
 
 
 class Filter(Part):
-    """Rows that take part: the column equals, or is one of, these values; `on_leave` says what leaving means."""
+    """Rows take part when this column equals the value (null: has none), or is one of the values."""
 
-    column: str
-    equals: str | int | bool | None = None
-    one_of: list[str | int] | None = None
+    column: str = Field(min_length=1)
+    equals: Scalar | None = None
+    one_of: list[Scalar] | None = Field(None, min_length=1)
 
+    @model_validator(mode="after")
+    def _says_one_thing(self) -> Self:
+        if ("equals" in self.model_fields_set) == ("one_of" in self.model_fields_set):
+            raise _refuse("a filter has either equals or one_of")
+        return self
 
-FieldMap = str | Join | Column | dict[str, str | Join | Column]
+    @property
+    def allowed(self) -> tuple[Scalar | None, ...]:
+        """The values a row may have in the column to take part."""
+        return (self.equals,) if self.one_of is None else tuple(self.one_of)
 
 
 class EntitySystem(Part):
-    """How one system holds an entity: the table, its columns, and which rows take part."""
+    """How one system holds an entity: the table, its columns, and which rows take part.
 
-    table: str
-    key: list[str] | None = None
-    map: dict[Name, Any]
-    constants: dict[str, str | int | bool | None] = Field(default_factory=dict)
+    `key` names the key columns where they are not the primary key. `constants` are columns set when duplex creates
+    a row, and never read. `on_leave`: whether a row that a change takes out of the filter counts as deleted.
+    """
+
+    table: str = Field(min_length=1)
+    key: list[str] | None = Field(None, min_length=1)
+    map: dict[Name, FieldMap] = Field(min_length=1)
+    constants: dict[str, Scalar | None] = Field(default_factory=dict)
     filter: list[Filter] = Field(default_factory=list)
     on_leave: Literal["ignore", "delete"] = "ignore"
+
+    def singles(self) -> Iterator[tuple[tuple[str, ...], Single]]:
+        """Every mapping of columns with its path below `map`: (field,) or (field, member)."""
+        for name, mapped in self.map.items():
+            if isinstance(mapped, dict):
+                yield from (((name, member), part) for member, part in mapped.items())
+            else:
+                yield (name,), mapped
+
+
+def _delete_choice(value: Any) -> Any:
+    if value == "archive":
+        raise _refuse('"archive" is not supported yet: write remove or ignore')
+    if not isinstance(value, str):
+        raise _refuse("not supported yet: on_delete takes policy, and remove or ignore for each system")
+    return value
+
+
+class OnDelete(Part):
+    """What a delete leads to: `policy` decides it against edits the deleter had not seen; each system by name
+    removes its row (the default) or ignores the delete and keeps it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Annotated[Literal["remove", "ignore"], BeforeValidator(_delete_choice)]] = Field(
+        init=False
+    )
+    policy: ExistencePolicy = "update_wins"
+
+    @property
+    def systems(self) -> dict[str, Literal["remove", "ignore"]]:
+        """The choices made by name; a system that is absent removes its row."""
+        return dict(self.__pydantic_extra__ or {})
 
 
 class Entity(Part):
     """A kind of record shared by systems."""
 
-    identity: Literal["key"] | Match | None = None
+    identity: Identity | None = None
     fields: dict[Name, FieldRule] = Field(min_length=1)
-    on_delete: dict[Name, Any] = Field(default_factory=dict)
+    on_delete: OnDelete = OnDelete()
     systems: dict[Name, EntitySystem] = Field(min_length=1)
 
     @property
