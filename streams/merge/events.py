@@ -29,7 +29,13 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """An operator's decision of a parked item: see `schemas.messages.Decision`."""
+    """An operator's decision of a parked item: see `schemas.messages.Decision`.
+
+    `item` is the number of the verdict that parked it, or that verdict's whole id. `candidate` is the parked value
+    the operator was shown, `version` the field's version shown beside it. For an item at "$" (existence) `version`
+    is the greatest of the record, `candidate` is None for a delete and ((field, value), …) for edits of a deleted
+    record; `value` None then says that the record is to be gone, anything else that it is to live.
+    """
 
     item: str
     candidate: Value
@@ -38,7 +44,12 @@ class Decided:
     ts_us: int
 
 
-Event = Changed | Decided
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    """Nothing happened, but plan anew: a load has ended, or the rules have changed."""
+
+
+Event = Changed | Decided | Nudged
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +82,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A conflict decided or parked, or a write refused: what goes on record. Fields as in `messages.Conflict`."""
+    """A conflict decided or parked, or a write refused: what goes on record. Fields as in `messages.Conflict`.
+
+    A parked item is a verdict whose winner is "parked"; its number is the item's. When its candidate changes the
+    same number comes again, and when it is settled once more, with the winner: the last one of a number counts.
+    """
 
     number: int
     field: str
@@ -85,9 +100,14 @@ class Verdict:
 
 @dataclass(slots=True)
 class Outcome:
-    """What one event led to, beside the new state. `golden` says that the merged record itself changed."""
+    """What one event led to, beside the new state.
+
+    `golden` says that the merged record itself changed; `repeated` that the event had been merged before, or was
+    nobody's; `refusal` why a decision was not carried out (the state is then as it was).
+    """
 
     commands: list[Planned] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     golden: bool = False
     repeated: bool = False
+    refusal: str = ""

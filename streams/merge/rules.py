@@ -1,10 +1,11 @@
 """The rules of one entity, compiled: which fields, which systems in which order, which policy decides what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from streams.merge.lenses import Lens
+from streams.merge.sides import Side, side_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,11 @@ class Priority:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Only one system's edits count; another's lose, are recorded, and are corrected back. Idempotent."""
+    """Only one system's edits count; another's lose, are recorded, and are corrected back. Idempotent.
+
+    Until the field has any value at all, the first one given stands, whoever gave it: a record created elsewhere
+    keeps its value until the owner speaks.
+    """
 
     system: str
 
@@ -41,7 +46,9 @@ class Rules:
 
     `systems` is in rank order (the order of the project file): it breaks ties and fixes the order of planning.
     `policies` has every canonical field. `deletes` says for each system what a delete elsewhere means for its row:
-    remove it, or ignore the delete and keep the row.
+    remove it, or ignore the delete and keep the row. `loading` names the systems whose initial load has not ended:
+    they are told nothing, so that a row which is there but not yet read is not created a second time; once the load
+    has ended, a `Nudged` event per record plans what was held back.
     """
 
     entity: str
@@ -51,3 +58,15 @@ class Rules:
     lenses: Mapping[str, Lens]
     existence: ExistencePolicy = "update_wins"
     deletes: Mapping[str, Literal["remove", "ignore"]] | None = None
+    loading: frozenset[str] = frozenset()
+    sides: Mapping[str, Side] = field(init=False, repr=False, compare=False)
+    rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        sides = {system: side_of(self.lenses[system], self.fields) for system in self.systems}
+        object.__setattr__(self, "sides", sides)
+        object.__setattr__(self, "rank", {system: place for place, system in enumerate(self.systems)})
+
+    def ignores_deletes(self, system: str) -> bool:
+        """Whether this system keeps its row when the record is deleted elsewhere."""
+        return self.deletes is not None and self.deletes.get(system) == "ignore"

@@ -1,0 +1,119 @@
+"""An echo: which versions the row embodies now, judged unit by unit from the row found and the row left."""
+
+from streams.merge import rows
+from streams.merge.events import Changed
+from streams.merge.states import Sent, SentUnit, SystemState
+from streams.merge.turns import Turn
+from streams.merge.values import EXISTENCE, Row, Value
+
+
+def is_answer(entry: SystemState, event: Changed) -> bool:
+    """Whether this entry echoes the command that is out."""
+    return (
+        event.command is not None
+        and entry.out is not None
+        and event.command.rpartition("/")[2] == str(entry.out.number)
+    )
+
+
+def acknowledge(turn: Turn, event: Changed) -> None:
+    """The echo of the command that is out, from the row that the merge knows. Nothing in it is an edit of ours."""
+    entry = turn.system(event.system)
+    sent, entry.out = entry.out, None
+    assert sent is not None
+    if event.failed is not None:
+        _refused(turn, event.system, sent, event.failed)
+        rows.observe(turn, event)
+    elif sent.op == "u":
+        _updated(turn, event, sent)
+    else:
+        _came_or_went(turn, event, sent)
+
+
+def missed(turn: Turn, event: Changed) -> None:
+    """The answer came from another row: ours is untouched, and the want is planned anew."""
+    entry = turn.system(event.system)
+    sent, entry.out = entry.out, None
+    if sent is not None and event.failed is not None:
+        _refused(turn, event.system, sent, event.failed)
+
+
+def _came_or_went(turn: Turn, event: Changed, sent: Sent) -> None:
+    entry = turn.system(event.system)
+    unit, before = sent.units[0], entry.image
+    if not is_applied(unit, before):
+        rows.observe(turn, event)
+        return
+    after = None if event.after is None else turn.rules.sides[event.system].image(event.after)
+    rows.replace(entry, after)
+    if (after is None) == (sent.op == "c"):
+        did = "took the create but has no row" if sent.op == "c" else "took the delete but kept the row"
+        _refused(turn, event.system, sent, f"the target {did}")
+        return
+    take(turn, event.system, unit, wrote=before != unit.set)
+
+
+def _updated(turn: Turn, event: Changed, sent: Sent) -> None:
+    """Unit by unit; what the target's own triggers did to units we did not write are edits like any other."""
+    entry, side = turn.system(event.system), turn.rules.sides[event.system]
+    before = entry.image
+    if before is None or event.after is None:
+        rows.observe(turn, event)
+        return
+    after = side.image(event.after)
+    written: set[str] = set()
+    if after != before:
+        rows.replace(entry, after)
+    for unit in sent.units:
+        if is_applied(unit, before):
+            written |= (unit.base or {}).keys()
+            take(turn, event.system, unit, wrote=not holds(unit.set, before))
+    rest = [column for column in side.columns if column not in written and before.get(column) != after[column]]
+    if rest:
+        rows.touched(turn, event, before, after, rest)
+
+
+def is_applied(unit: SentUnit, before: Row | None) -> bool:
+    """Whether the sink, finding this row, wrote the unit or found it written."""
+    return holds(unit.base, before) or holds(unit.set, before)
+
+
+def holds(wanted: dict[str, Value] | None, row: Row | None) -> bool:
+    """Whether a row holds these values in these columns; None is the row that is not there."""
+    if wanted is None or row is None:
+        return wanted is None and row is None
+    return all(column in row and row[column] == value for column, value in wanted.items())
+
+
+def take(turn: Turn, system: str, unit: SentUnit, wrote: bool) -> None:
+    """The row embodies the versions of this unit: exactly those if it was really written, else at least those."""
+    entry = turn.system(system)
+    for name, version in unit.versions.items():
+        entry.seen[name] = version if wrote else max(entry.seen.get(name, 0), version)
+    if wrote and entry.dissent:
+        for name in unit.versions:
+            _loosen(turn, entry, name)
+
+
+def _loosen(turn: Turn, entry: SystemState, name: str) -> None:
+    """Our write landed on a candidate that its user had turned back: no row shows it any more."""
+    patch = entry.dissent.get(EXISTENCE)
+    if name in entry.dissent and name != EXISTENCE:
+        item = entry.dissent.pop(name)
+        turn.state.loose[item.number] = item
+    if patch is not None and patch.edits is not None and name in patch.edits:
+        turn.state.loose[patch.number] = entry.dissent.pop(EXISTENCE)
+
+
+def _refused(turn: Turn, system: str, sent: Sent, why: str) -> None:
+    """The target would not. A command of several units is tried again unit by unit, to find the one it was."""
+    entry = turn.system(system)
+    versions = {name: version for unit in sent.units for name, version in unit.versions.items()}
+    if len(sent.units) > 1:
+        entry.suspects.update(versions)
+        return
+    entry.refused.update(versions)
+    name = EXISTENCE if sent.op != "u" else next(iter(versions))
+    unit = sent.units[0]
+    found = None if entry.image is None else tuple(entry.image.get(column) for column in unit.base or unit.set or {})
+    turn.refuse(name, system, found, why)

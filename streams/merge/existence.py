@@ -1,0 +1,195 @@
+"""The rules of a row: it changed, came, or went; and of the record: it dies, and lives again.
+
+Existence is a field like the others ("$"), except that a delete meets edits and not another value.
+"""
+
+from collections.abc import Mapping
+
+from streams.merge import fields
+from streams.merge.events import Held
+from streams.merge.states import NOT_SHOWN, Item
+from streams.merge.turns import Turn, Winner
+from streams.merge.values import EXISTENCE, Row, Value
+
+
+def updated(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int, before: Row | None) -> None:
+    """These fields of a row were edited, on the row `before`."""
+    if not changed:
+        return
+    if turn.state.alive:
+        seen = turn.system(system).seen
+        for name, value in changed.items():
+            fields.offer(turn, system, name, value, ts_us, seen.get(name, 0), before)
+    elif turn.rules.existence == "update_wins":
+        _outlive(turn, system, changed, ts_us)
+    else:
+        _edit_the_dead(turn, system, changed, ts_us)
+
+
+def inserted(turn: Turn, system: str, values: Mapping[str, Value], ts_us: int) -> None:
+    """A row came where there was none."""
+    entry = turn.system(system)
+    withdrawn = entry.dissent.pop(EXISTENCE, None)
+    if withdrawn is not None:
+        turn.publish(withdrawn, "withdrawn", "current")
+    _forget_what_is_absent(turn, system, values)
+    existence = turn.field(EXISTENCE)
+    if turn.state.alive:
+        entry.seen[EXISTENCE] = existence.version
+        updated(turn, system, values, ts_us, None)
+    elif entry.seen.get(EXISTENCE, 0) == existence.version:
+        for name, value in values.items():
+            fields.assign(turn, system, name, value, ts_us)
+        revive(turn, system, ts_us)
+    else:
+        updated(turn, system, values, ts_us, None)
+
+
+def deleted(turn: Turn, system: str, ts_us: int) -> None:
+    """A row went: its user saw it, and what was parked on it."""
+    entry = turn.system(system)
+    for item in entry.dissent.values():
+        turn.publish(item, "withdrawn", "current")
+    entry.dissent.clear()
+    if not turn.state.alive:
+        see_all(turn, system)
+        return
+    unseen = _unseen(turn, system)
+    if not unseen and entry.seen.get(EXISTENCE, 0) == turn.field(EXISTENCE).version:
+        bury(turn, system, system, ts_us)
+    else:
+        _delete_against_edits(turn, system, unseen, ts_us)
+
+
+def bury(turn: Turn, by: str, system: str, ts_us: int) -> None:
+    """The record ends, and with it whatever is parked on it. `system` is the one whose row went first."""
+    fields.assign(turn, by, EXISTENCE, None, ts_us)
+    for entry in turn.state.systems.values():
+        for item in entry.dissent.values():
+            turn.publish(item, "deleted", "current", "the record was deleted")
+        entry.dissent.clear()
+    for item in turn.state.loose.values():
+        turn.publish(item, "deleted", "current", "the record was deleted")
+    turn.state.loose.clear()
+    see_all(turn, system)
+
+
+def revive(turn: Turn, by: str, ts_us: int) -> None:
+    """The record lives (again). Edits parked against its tombstone are offered, as old as they are."""
+    fields.assign(turn, by, EXISTENCE, True, ts_us)
+    for item in [item for item in turn.state.loose.values() if item.edits is not None]:
+        del turn.state.loose[item.number]
+        _loosen_each(turn, item)
+    for system in turn.rules.systems:
+        patch = turn.system(system).dissent.pop(EXISTENCE, None)
+        if patch is not None:
+            _offer_again(turn, system, patch)
+
+
+def see_all(turn: Turn, system: str) -> None:
+    """The system's row, or its absence, embodies everything the hub has."""
+    seen = turn.system(system).seen
+    for name, field in turn.state.fields.items():
+        seen[name] = field.version
+
+
+def _outlive(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
+    current = turn.current(EXISTENCE)
+    turn.record(EXISTENCE, "incoming", current, Held(system, tuple(changed.items()), ts_us), "existence")
+    for name, value in changed.items():
+        if fields.is_anothers(turn, system, name):
+            fields.keep_the_owners(turn, system, name, value, ts_us)
+        else:
+            fields.assign(turn, system, name, value, ts_us)
+    revive(turn, system, ts_us)
+
+
+def _edit_the_dead(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
+    entry = turn.system(system)
+    if turn.rules.existence == "delete_wins":
+        edits = Held(system, tuple(changed.items()), ts_us)
+        turn.record(EXISTENCE, "current", turn.current(EXISTENCE), edits, "existence")
+    else:
+        _park_edits(turn, system, changed, ts_us)
+    for name in changed:
+        entry.seen[name] = NOT_SHOWN
+
+
+def _park_edits(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
+    entry = turn.system(system)
+    patch = entry.dissent.get(EXISTENCE)
+    if patch is None:
+        edits = Held(system, tuple(changed.items()), ts_us)
+        number = turn.record(EXISTENCE, "parked", turn.current(EXISTENCE), edits, "existence")
+        patch = entry.dissent[EXISTENCE] = Item(number, system, EXISTENCE, ts_us, edits={})
+        _add_edits(patch, changed, entry.seen)
+        return
+    _add_edits(patch, changed, entry.seen)
+    patch.ts_us = ts_us
+    turn.publish(patch, turn.rule_name(EXISTENCE), "parked")
+
+
+def _add_edits(patch: Item, changed: Mapping[str, Value], seen: Mapping[str, int]) -> None:
+    assert patch.edits is not None
+    for name, value in changed.items():
+        patch.edits[name] = value
+        patch.seen[name] = max(patch.seen.get(name, NOT_SHOWN), seen.get(name, 0))
+
+
+def _offer_again(turn: Turn, system: str, patch: Item) -> None:
+    turn.publish(patch, "revived", "incoming", "the record lives again; the edits are offered field by field")
+    for name, value in (patch.edits or {}).items():
+        if name in turn.rules.policies:
+            fields.offer(turn, system, name, value, patch.ts_us, patch.seen.get(name, NOT_SHOWN), None)
+
+
+def _loosen_each(turn: Turn, patch: Item) -> None:
+    turn.publish(patch, "revived", "incoming", "the record lives again; the edits are parked field by field")
+    for name, value in (patch.edits or {}).items():
+        held = Held(patch.system, value, patch.ts_us)
+        number = turn.record(name, "parked", turn.current(name), held)
+        turn.state.loose[number] = Item(number, patch.system, name, patch.ts_us, value)
+
+
+def _forget_what_is_absent(turn: Turn, system: str, values: Mapping[str, Value]) -> None:
+    """A new row shows nothing of the fields it did not bring."""
+    seen = turn.system(system).seen
+    for name in turn.rules.sides[system].writable:
+        if name not in values:
+            seen[name] = 0
+
+
+def _unseen(turn: Turn, system: str) -> list[tuple[str, Value]]:
+    """What the user who deleted the row cannot have seen: newer values, and edits that others have parked.
+
+    A delete that another has parked is no reason to keep the record.
+    """
+    seen = turn.system(system).seen
+    writable = turn.rules.sides[system].writable
+    newer = [name for name in writable if seen.get(name, 0) < turn.field(name).version]
+    found = [(name, turn.field(name).value) for name in newer]
+    return found + [(item.field, item.shown()) for item in parked(turn) if not is_delete(item)]
+
+
+def parked(turn: Turn) -> list[Item]:
+    """Everything that waits for a person, in the order of systems."""
+    held = [item for system in turn.rules.systems for item in turn.system(system).dissent.values()]
+    return held + list(turn.state.loose.values())
+
+
+def is_delete(item: Item) -> bool:
+    """Whether this item is a parked delete."""
+    return item.field == EXISTENCE and item.edits is None
+
+
+def _delete_against_edits(turn: Turn, system: str, unseen: list[tuple[str, Value]], ts_us: int) -> None:
+    rule = turn.rules.existence
+    winner: Winner = {"update_wins": "current", "delete_wins": "incoming", "manual": "parked"}[rule]  # type: ignore[assignment]
+    newest = max((turn.field(name) for name in (EXISTENCE, *turn.rules.fields)), key=lambda field: field.version)
+    current = Held(newest.by, tuple(unseen) or True, newest.ts_us)
+    detail = "not seen by the deleter: " + (", ".join(name for name, _ in unseen) or "the record's revival")
+    number = turn.record(EXISTENCE, winner, current, Held(system, None, ts_us), "existence", detail)
+    if rule == "delete_wins":
+        bury(turn, system, system, ts_us)
+    elif rule == "manual":
+        turn.system(system).dissent[EXISTENCE] = Item(number, system, EXISTENCE, ts_us)

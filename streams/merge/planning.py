@@ -1,0 +1,81 @@
+"""What a system must be told: by versions and not by values, one command at a time."""
+
+from streams.merge.sides import Side
+from streams.merge.states import Sent, SentUnit, SystemState, planned
+from streams.merge.turns import Turn
+from streams.merge.values import EXISTENCE
+
+
+def plan(turn: Turn, system: str) -> None:
+    """Send this system what its row lacks, unless a command is out or its existence waits for a person."""
+    entry, side = turn.system(system), turn.rules.sides[system]
+    if entry.out is not None or EXISTENCE in entry.dissent or not side.writable or system in turn.rules.loading:
+        return
+    alive = turn.state.alive
+    if alive and entry.image is None:
+        _create(turn, system, entry, side)
+    elif alive:
+        _update(turn, system, entry, side)
+    elif entry.image is not None:
+        _delete(turn, system, entry)
+    else:
+        for name, field in turn.state.fields.items():
+            entry.seen[name] = field.version
+
+
+def _create(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
+    fields = turn.state.fields
+    versions = {name: fields[name].version for name in (EXISTENCE, *side.writable)}
+    if not _is_refused(entry, versions):
+        values = {name: fields[name].value for name in side.writable}
+        _send(turn, system, "c", [SentUnit(None, side.put(values, None, side.columns), versions)])
+
+
+def _delete(turn: Turn, system: str, entry: SystemState) -> None:
+    versions = {name: field.version for name, field in turn.state.fields.items()}
+    if turn.rules.ignores_deletes(system) or _is_refused(entry, {EXISTENCE: versions[EXISTENCE]}):
+        return
+    _send(turn, system, "d", [SentUnit(entry.image, None, versions)])
+
+
+def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
+    fields, seen = turn.state.fields, entry.seen
+    seen[EXISTENCE] = fields[EXISTENCE].version
+    if all(seen.get(name, 0) >= fields[name].version for name in side.writable):
+        return
+    units = _units_behind(turn, entry, side)
+    suspects = [unit for unit in units if entry.suspects.items() >= unit.versions.items()]
+    if units:
+        _send(turn, system, "u", suspects[:1] or units)
+
+
+def _units_behind(turn: Turn, entry: SystemState, side: Side) -> list[SentUnit]:
+    """The units that differ from what they should show; those that show it already are up to date."""
+    fields, image, units = turn.state.fields, entry.image, []
+    assert image is not None
+    for unit in side.told:
+        behind = {
+            name: fields[name].version
+            for name in unit.fields
+            if entry.seen.get(name, 0) < fields[name].version and name not in entry.dissent
+        }
+        if not behind or _is_refused(entry, behind):
+            continue
+        base = {column: image.get(column) for column in unit.columns}
+        want = side.put({name: fields[name].value for name in behind}, image, unit.columns)
+        if want != base:
+            units.append(SentUnit(base, want, behind))
+        else:
+            entry.seen.update(behind)
+    return units
+
+
+def _is_refused(entry: SystemState, versions: dict[str, int]) -> bool:
+    return bool(entry.refused) and entry.refused.items() >= versions.items()
+
+
+def _send(turn: Turn, system: str, op: str, units: list[SentUnit]) -> None:
+    entry = turn.system(system)
+    entry.number += 1
+    entry.out = Sent(entry.number, op, units)  # type: ignore[arg-type]
+    turn.outcome.commands.append(planned(system, entry.local_id, entry.out))

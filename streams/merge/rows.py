@@ -1,0 +1,138 @@
+"""What a log entry says of a local row: is it news, is it about the record's row, and what changed in it."""
+
+from collections.abc import Iterable, Mapping
+
+from streams.merge import existence
+from streams.merge.events import Changed, Held
+from streams.merge.sides import Side
+from streams.merge.states import BEFORE_ALL, SystemState
+from streams.merge.turns import Turn
+from streams.merge.values import EXISTENCE, Row, Value
+
+OTHERS_LIMIT = 64
+UNKNOWN_TIME_US = 0
+
+
+def is_news(turn: Turn, event: Changed) -> bool:
+    """Whether the entry is to be merged as one of the record's row; moves on to another local row if need be.
+
+    Positions belong to a local row: entries of different rows may overtake each other on their way. An entry of a
+    second row, beside the one that is there, is put on record if it holds values, and is never merged.
+    """
+    entry = turn.system(event.system)
+    if event.local_id == entry.local_id:
+        return _advance(entry, event)
+    if event.position <= entry.others.get(event.local_id, BEFORE_ALL):
+        return False
+    if entry.local_id is not None and event.before_id == entry.local_id:
+        return _follow_key(entry, event)
+    if entry.image is None and event.after is not None:
+        return _move(entry, event)
+    _remember(entry, event.local_id, event.position)
+    if event.after is not None:
+        _report_second(turn, event, event.after)
+    return False
+
+
+def answers_elsewhere(turn: Turn, event: Changed) -> bool:
+    """Whether this is the answer to the command that is out, given by another row than the record's now.
+
+    The key changed under the command, or a second row was created: nothing was done to the row that is there.
+    """
+    entry = turn.system(event.system)
+    if event.local_id == entry.local_id or (entry.image is None and event.after is not None):
+        return False
+    return event.before_id is None or event.before_id != entry.local_id
+
+
+def observe(turn: Turn, event: Changed) -> None:
+    """An ordinary entry: the row as it was left by someone who is not us."""
+    entry = turn.system(event.system)
+    side = turn.rules.sides[event.system]
+    before = entry.image
+    after = None if event.after is None else side.image(event.after)
+    if after == before:
+        return
+    replace(entry, after)
+    if after is None:
+        existence.deleted(turn, event.system, event.ts_us)
+    elif before is None:
+        values = side.values(after)
+        if len(values) < len(side.readable):
+            report_faults(turn, event.system, None, after, side.columns)
+        existence.inserted(turn, event.system, values, UNKNOWN_TIME_US if event.load else event.ts_us)
+    else:
+        touched(turn, event, before, after, [column for column in side.columns if before.get(column) != after[column]])
+
+
+def touched(turn: Turn, event: Changed, before: Row, after: Row, columns: list[str]) -> None:
+    """Edits of a row that stays, in these columns."""
+    side = turn.rules.sides[event.system]
+    then, now = side.values(before), side.values(after)
+    if len(now) < len(side.readable):
+        report_faults(turn, event.system, before, after, columns)
+    changed = {
+        name: value
+        for name, value in now.items()
+        if (name not in then or then[name] != value) and _concerned(side, name, columns)
+    }
+    existence.updated(turn, event.system, changed, event.ts_us, before)
+
+
+def _concerned(side: Side, name: str, columns: Iterable[str]) -> bool:
+    own = side.columns_of[name]
+    return any(column in own for column in columns)
+
+
+def replace(entry: SystemState, after: dict[str, Value] | None) -> None:
+    """The row changed: what it refused before, it may take now."""
+    if entry.refused or entry.suspects:
+        entry.refused, entry.suspects = {}, {}
+    entry.image = after
+
+
+def report_faults(turn: Turn, system: str, before: Row | None, after: Row, columns: Iterable[str]) -> None:
+    """Put on record the fields that hold nothing valid now, if that is new: they stop at the border."""
+    side = turn.rules.sides[system]
+    known: Mapping[str, str] = {} if before is None else side.lens.faults(before)
+    for name, fault in side.lens.faults(after).items():
+        if name in side.readable and known.get(name) != fault and _concerned(side, name, columns):
+            shown = tuple(after[column] for column in side.columns_of[name])
+            turn.refuse(name, system, shown, fault)
+
+
+def _advance(entry: SystemState, event: Changed) -> bool:
+    if event.position <= entry.position:
+        return False
+    entry.position = event.position
+    return True
+
+
+def _follow_key(entry: SystemState, event: Changed) -> bool:
+    if event.position <= entry.position:
+        return False
+    return _move(entry, event)
+
+
+def _move(entry: SystemState, event: Changed) -> bool:
+    """Another local row is the record's row from now on: its key changed, or it was created anew."""
+    if entry.local_id is not None:
+        past = event.position if event.before_id == entry.local_id else entry.position
+        _remember(entry, entry.local_id, past)
+    entry.others.pop(event.local_id, None)
+    entry.local_id, entry.position = event.local_id, event.position
+    return True
+
+
+def _remember(entry: SystemState, local_id: str, position: tuple[int, int]) -> None:
+    entry.others[local_id] = max(position, entry.others.get(local_id, BEFORE_ALL))
+    if len(entry.others) > OTHERS_LIMIT:
+        del entry.others[min(entry.others, key=lambda other: entry.others[other])]
+
+
+def _report_second(turn: Turn, event: Changed, row: Row) -> None:
+    side = turn.rules.sides[event.system]
+    held = Held(event.system, tuple(side.values(row).items()), event.ts_us)
+    place = turn.system(event.system).local_id
+    detail = f"row {event.local_id} of {event.system} claims the record of row {place}: it was not merged"
+    turn.record(EXISTENCE, "current", turn.current(EXISTENCE), held, "existence", detail)

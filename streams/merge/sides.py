@@ -1,0 +1,63 @@
+"""A lens as the merge uses it: looked up once, so that a hot record costs no property calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from streams.merge.lenses import Lens, LensUnit
+from streams.merge.values import Row, Value, Values
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One system's lens, narrowed to the entity's fields.
+
+    `told` are the units with a field this system is told of, each with those fields only. `columns_of` has, for
+    every mapped field, the columns of its unit.
+    """
+
+    lens: Lens
+    columns: tuple[str, ...]
+    readable: frozenset[str]
+    writable: tuple[str, ...]
+    told: tuple[LensUnit, ...]
+    columns_of: Mapping[str, tuple[str, ...]]
+
+    def image(self, row: Row) -> dict[str, Value]:
+        """The mapped columns of a row, in the lens's order; an absent one is null."""
+        return {column: row.get(column) for column in self.columns}
+
+    def values(self, row: Row) -> dict[str, Value]:
+        """The valid readable fields of a row."""
+        found = self.lens.get(row)
+        if len(found) > len(self.readable) or not found.keys() <= self.readable:
+            return {name: value for name, value in found.items() if name in self.readable}
+        return found
+
+    def put(self, values: Values, row: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
+        """These columns of `row` with the values written into it."""
+        written = self.lens.put(values, row)
+        return {column: written.get(column) for column in columns}
+
+    def shows(self, name: str, value: Value, row: Row | None) -> bool:
+        """Whether the row shows this value of a field, as well as the system can show it."""
+        if row is None:
+            return False
+        if name in self.writable:
+            columns = self.columns_of[name]
+            return self.put({name: value}, row, columns) == {column: row.get(column) for column in columns}
+        found = self.values(row)
+        return name in found and found[name] == value
+
+
+def side_of(lens: Lens, fields: tuple[str, ...]) -> Side:
+    """The side that a lens shows to an entity with these fields."""
+    writable = tuple(name for name in fields if name in lens.writable)
+    narrowed = (LensUnit(tuple(f for f in unit.fields if f in writable), unit.columns) for unit in lens.units)
+    return Side(
+        lens=lens,
+        columns=lens.columns,
+        readable=frozenset(fields) & lens.readable,
+        writable=writable,
+        told=tuple(unit for unit in narrowed if unit.fields),
+        columns_of={name: unit.columns for unit in lens.units for name in unit.fields},
+    )

@@ -1,0 +1,107 @@
+"""A small lens for tests: what it does to each field is plain to see, and it keeps the lens laws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from streams.merge.lenses import LensUnit
+from streams.merge.values import Row, Value, Values
+
+Kind = Literal["plain", "upper", "trim", "group", "joined"]
+SEPARATOR = "|"
+INVALID = "!"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """How some fields are held: `plain` as they are, `upper` and `trim` as the system can, `group` one column for
+    each member, `joined` several fields in one column."""
+
+    kind: Kind
+    fields: tuple[str, ...]
+    columns: tuple[str, ...]
+
+    def read(self, row: Row) -> dict[str, Value]:
+        if self.kind == "group":
+            return {self.fields[0]: tuple(row.get(column) for column in self.columns)}
+        found = row.get(self.columns[0])
+        if self.kind == "joined":
+            parts = str(found).split(SEPARATOR) if found is not None else []
+            return {name: (parts[i] or None) if i < len(parts) else None for i, name in enumerate(self.fields)}
+        return {} if isinstance(found, str) and found.startswith(INVALID) else {self.fields[0]: found}
+
+    def write(self, values: Values, row: dict[str, Value]) -> None:
+        if not any(name in values for name in self.fields):
+            return
+        if self.kind == "group":
+            parts = values[self.fields[0]]
+            row.update(zip(self.columns, parts if isinstance(parts, tuple) else (None,) * len(self.columns), strict=True))
+        elif self.kind == "joined":
+            both = {**self.read(row), **{name: values[name] for name in self.fields if name in values}}
+            text = SEPARATOR.join(str(both[name] or "") for name in self.fields)
+            row[self.columns[0]] = None if text.strip(SEPARATOR) == "" else text
+        else:
+            row[self.columns[0]] = self.normal(values[self.fields[0]])
+
+    def normal(self, value: Value) -> Value:
+        if not isinstance(value, str):
+            return value
+        return {"upper": value.upper(), "trim": value.strip()}.get(self.kind, value)
+
+
+@dataclass(frozen=True)
+class SimpleLens:
+    """Pieces side by side; `together` names pieces that form one unit. `inward` fields are only read, `outward` only
+    written."""
+
+    pieces: tuple[Piece, ...]
+    together: frozenset[int] = frozenset()
+    inward: frozenset[str] = frozenset()
+    outward: frozenset[str] = frozenset()
+    columns: tuple[str, ...] = field(init=False)
+    readable: frozenset[str] = field(init=False)
+    writable: frozenset[str] = field(init=False)
+    units: tuple[LensUnit, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = frozenset(name for piece in self.pieces for name in piece.fields)
+        object.__setattr__(self, "columns", tuple(column for piece in self.pieces for column in piece.columns))
+        object.__setattr__(self, "readable", names - self.outward)
+        object.__setattr__(self, "writable", names - self.inward)
+        object.__setattr__(self, "units", tuple(self._units()))
+
+    def _units(self) -> list[LensUnit]:
+        joined = [piece for place, piece in enumerate(self.pieces) if place in self.together]
+        single = [[piece] for place, piece in enumerate(self.pieces) if place not in self.together]
+        return [
+            LensUnit(
+                tuple(name for piece in pieces for name in piece.fields),
+                tuple(column for piece in pieces for column in piece.columns),
+            )
+            for pieces in ([joined] if joined else []) + single
+        ]
+
+    def get(self, row: Row) -> dict[str, Value]:
+        found = {name: value for piece in self.pieces for name, value in piece.read(row).items()}
+        return {name: value for name, value in found.items() if name in self.readable}
+
+    def faults(self, row: Row) -> Mapping[str, str]:
+        held = self.get(row)
+        return {
+            name: f"{piece.columns[0]} holds {row.get(piece.columns[0])!r}, which is not valid"
+            for piece in self.pieces
+            for name in piece.fields
+            if name in self.readable and name not in held
+        }
+
+    def put(self, values: Values, row: Row | None) -> dict[str, Value]:
+        written: dict[str, Value] = {column: None if row is None else row.get(column) for column in self.columns}
+        known = {name: value for name, value in values.items() if name in self.writable}
+        for piece in self.pieces:
+            piece.write(known, written)
+        return written
+
+
+def plain_lens(*names: str, prefix: str = "") -> SimpleLens:
+    """One column for each field."""
+    return SimpleLens(tuple(Piece("plain", (name,), (prefix + name,)) for name in names))
