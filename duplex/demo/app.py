@@ -17,6 +17,7 @@ from rich.console import Console
 
 from duplex.demo import databases, figures, history
 from duplex.demo.scenario import Landing, Play, until
+from duplex.embedded.home import default_home
 from duplex.embedded.runtime import Addresses, Runtime
 from duplex.errors import DuplexError
 from schemas.topics import Topics
@@ -47,11 +48,15 @@ class Stage:
         return [sys.executable, "-m", "duplex", "--project", str(self.folder / "duplex.yaml"), *words]
 
 
-async def run(*, once: bool, as_json: bool) -> int:
+def run(*, once: bool, json: bool) -> int:
     """Play the demo. Returns the exit code: 0 only if every check held."""
+    return asyncio.run(_play(once=once, as_json=json))
+
+
+async def _play(*, once: bool, as_json: bool) -> int:
     started = time.perf_counter()
     console = Console(stderr=as_json, highlight=False)
-    runtime = Runtime()
+    runtime = Runtime(owner="process")
     addresses = await asyncio.to_thread(runtime.start, ("crm", "erp"), progress=lambda text: console.print(f"  {text}"))
     stage = await prepare(addresses)
     try:
@@ -64,10 +69,10 @@ async def prepare(addresses: Addresses) -> Stage:
     """Fresh databases, a fresh pipeline name, and the project file in a folder of its own."""
     dsns = await databases.create(addresses.dsns)
     pipeline = f"demo_{int(time.time())}"
-    folder = addresses.home / "demo"
+    folder = default_home().root / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "duplex.yaml").write_text(databases.script("project.yaml").replace("PIPELINE", pipeline))
-    return Stage(folder, pipeline, addresses.bootstrap, str(addresses.psql), dsns)
+    return Stage(folder, pipeline, addresses.bootstrap, str(addresses.psql or "psql"), dsns)
 
 
 async def _show(stage: Stage, console: Console, started: float, *, once: bool, as_json: bool) -> int:
