@@ -1,0 +1,194 @@
+"""The Postgres sink: commands into tables, each once, each with its echo.
+
+One transaction per batch (docs/merge.md, section 4):
+1. fence: lock (entity, partition) in duplex.progress; commands at or below the stored input offset were carried out
+2. write: see `sink_batch`; every command leaves one echo in duplex.change_log, or is parked in duplex.parked
+3. move the fence; commit
+Nothing is told to anyone before the commit, so that a cancelled or broken batch simply comes again.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+import structlog
+
+from connectors.base import Effect, TableSpec
+from connectors.postgres import sink_errors, sink_parking, sink_tables
+from connectors.postgres.sink_batch import BatchWriter
+from connectors.postgres.sink_tables import SinkTable
+from schemas.codec import Codec
+from schemas.messages import Command
+
+log = structlog.get_logger(__name__)
+
+COLLISION_TRIES = 4
+PARKED_AT_ONCE = 50
+CONNECTIONS = 8
+CONNECT_TIMEOUT_S = 10.0
+SESSION = {
+    "application_name": "duplex sink",
+    "TimeZone": "UTC",
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "bytea_output": "hex",
+    "extra_float_digits": "1",
+    "lc_monetary": "C",
+    "xmlbinary": "base64",
+    "client_encoding": "UTF8",
+    "lock_timeout": "5s",
+    "statement_timeout": "60s",
+    "idle_in_transaction_session_timeout": "120s",
+    "jit": "off",
+}
+
+
+class PostgresSink:
+    """Writes commands to the tables of these entities, as `connectors.base.Sink` says.
+
+    Images in echoes are written under the same settings as captured ones (`SESSION`). A command that misses a row it
+    refers to is tried again by `retry_parked` for `longest_wait_s` before it fails.
+    """
+
+    def __init__(
+        self,
+        system: str,
+        dsn: str,
+        specs: Sequence[TableSpec],
+        *,
+        setting: str | None = None,
+        longest_wait_s: float = 600.0,
+    ) -> None:
+        self._system = system
+        self._dsn = dsn
+        self._specs = {spec.entity: spec for spec in specs}
+        self._setting = setting or f"systems.{system}.dsn"
+        self._longest_wait_s = longest_wait_s
+        self._codec = Codec()
+        self._tables: dict[str, SinkTable] = {}
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+
+    async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
+        """Carry out a batch of one partition. Raises UnreachableError, RefusedError, BatchRefusedError."""
+        known = [command for command in commands if command.entity in self._specs]
+        done = await self._retried(lambda connection: self._carry_out(connection, known)) if known else {}
+        return [done.get(command.id) or self._not_done(command) for command in commands]
+
+    async def retry_parked(self) -> Sequence[Effect]:
+        """Try the parked commands whose time has come, each in a transaction of its own. Raises as `apply` does."""
+        effects: list[Effect] = []
+        for _ in range(PARKED_AT_ONCE):
+            tried = await self._retried(self._retry_one)
+            if tried is None:
+                break
+            effects += tried
+        return effects
+
+    async def close(self) -> None:
+        """Let go of the connections. May be called twice."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    def _not_done(self, command: Command) -> Effect:
+        if command.entity in self._specs:
+            return Effect(command.id, None)
+        why = f"{self._system} holds no entity {command.entity} in this project"
+        log.error("a command for an entity that this system does not hold was set aside", command=command.id)
+        return Effect(command.id, "failed", why)
+
+    async def _retried(self, work: Any) -> Any:
+        """Run a transaction; again if it collided with another one, or if a table changed under its statements."""
+        for left in reversed(range(COLLISION_TRIES)):
+            try:
+                return await self._once(work)
+            except sink_errors.BatchRefusedError as error:
+                if error.code in sink_errors.STALE_STATEMENT:
+                    self._tables = {}
+                elif error.code not in sink_errors.COLLISIONS:
+                    raise
+                if not left:
+                    raise
+        raise AssertionError("unreachable")
+
+    async def _once(self, work: Any) -> Any:
+        with sink_errors.translated(self._system, self._address, self._setting):
+            pool = await self._open()
+            async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                await self._load_tables(connection)
+                async with connection.transaction(isolation="read_committed"):
+                    await connection.execute("set constraints all immediate")
+                    return await work(connection)
+
+    async def _carry_out(self, connection: Any, commands: Sequence[Command]) -> dict[str, Effect]:
+        fence = await self._fence(connection, commands)
+        fresh = [command for command in commands if command.offset > fence[command.entity, command.partition]]
+        if not fresh:
+            return {}
+        writer = BatchWriter(connection, self._tables)
+        await writer.write(fresh)
+        if writer.waiting:
+            await sink_parking.park(connection, self._codec, writer.waiting)
+        await self._move_fence(connection, fresh)
+        return writer.effects
+
+    async def _fence(self, connection: Any, commands: Sequence[Command]) -> dict[tuple[str, int], int]:
+        asked = sorted({(command.entity, command.partition) for command in commands})
+        fence: dict[tuple[str, int], int] = {}
+        # Twice at most: a line that another transaction was just making shows in the second statement.
+        while len(fence) < len(asked):
+            rows = await connection.fetch(
+                sink_tables.query("sink_fence"), [entity for entity, _ in asked], [partition for _, partition in asked]
+            )
+            fence = {(row["entity"], row["partition"]): row["input_offset"] for row in rows}
+        return fence
+
+    async def _move_fence(self, connection: Any, commands: Sequence[Command]) -> None:
+        done: dict[tuple[str, int], int] = {}
+        for command in commands:
+            place = (command.entity, command.partition)
+            done[place] = max(done.get(place, -1), command.offset)
+        await connection.execute(
+            sink_tables.query("sink_progress"),
+            [entity for entity, _ in done],
+            [partition for _, partition in done],
+            list(done.values()),
+        )
+
+    async def _retry_one(self, connection: Any) -> Sequence[Effect] | None:
+        tried = await sink_parking.due(connection, self._codec, list(self._specs), 1, self._longest_wait_s)
+        if not tried:
+            return None
+        item = tried[0]
+        lock_wait_ms = sink_parking.lock_wait_ms(item.attempts)
+        writer = BatchWriter(connection, self._tables, lock_wait_ms, patient=not item.expired)
+        await writer.write([item.command])
+        await sink_parking.settle(connection, tried, writer.waiting)
+        return list(writer.effects.values())
+
+    async def _load_tables(self, connection: Any) -> None:
+        for entity, spec in self._specs.items():
+            if entity not in self._tables:
+                self._tables[entity] = await sink_tables.load(connection, self._system, spec)
+
+    async def _open(self) -> asyncpg.Pool:
+        async with self._opening:
+            if self._pool is None:
+                self._pool = await asyncpg.create_pool(
+                    self._dsn,
+                    min_size=0,
+                    max_size=CONNECTIONS,
+                    timeout=CONNECT_TIMEOUT_S,
+                    command_timeout=120.0,
+                    max_cacheable_statement_size=0,
+                    server_settings=SESSION,
+                )
+            return self._pool
+
+    @property
+    def _address(self) -> str:
+        parts = urlsplit(self._dsn)
+        return f"{parts.hostname or 'the default host'}:{parts.port or 5432}{parts.path}"

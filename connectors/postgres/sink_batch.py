@@ -1,0 +1,320 @@
+"""One transaction's worth of commands: written group by group, the culprits found, the rest applied.
+
+The order of things in a batch:
+1. per wave (no row twice) and entity: deletes, updates, creates, each as one statement, rows in key order
+2. a statement that fails is rolled back to its savepoint and halved until the culprits are alone
+3. culprits whose reason another command may have removed (a row they refer to, a value still taken): again, alone
+4. those that fail still: an echo that says so; for a missing row that is referred to: parked, no echo yet
+5. rows that were not there: an echo that says so, under a lock that keeps a concurrent insert out of the table; it is
+   taken last and only if it can be had (almost) at once, for whoever waits for it stands in every writer's way
+"""
+
+import functools
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+
+from connectors.base import Effect
+from connectors.postgres import sink_errors
+from connectors.postgres.sink_commands import (
+    NO_ROW_ID,
+    MalformedCommandError,
+    Prepared,
+    bare,
+    documents,
+    prepare,
+    waves,
+)
+from connectors.postgres.sink_tables import SinkTable, Statements
+from schemas.messages import Command, Outcome
+
+ROUNDS = 3
+ONE_BY_ONE_BELOW = 8
+WRITERS_ABOUT = "the row is not there, and the table is being written to: somebody may be inserting it"
+T = TypeVar("T")
+SWALLOWED = "the table did not keep the new row: one of its triggers returned null"
+
+Step = Callable[[list[Prepared]], Awaitable[list[Prepared]]]
+
+
+class RoundStep(Protocol):
+    """A statement that may leave commands over, unless it is told that this is the final round."""
+
+    def __call__(self, items: list[Prepared], final: bool) -> Awaitable[list[Prepared]]: ...
+
+
+class _KeyNotKeptError(Exception):
+    """A batch of creates made rows under other keys than were drawn for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command that the target did not take: why, and by which of its codes ("" where it was never asked)."""
+
+    item: Prepared
+    code: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the echo of a command is to say."""
+
+    item: Prepared
+    outcome: Outcome = "applied"
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class BatchWriter:
+    """Carries out commands inside the caller's transaction.
+
+    `lock_wait_ms` is how long to wait for a table that others write to, where a row was not found. `patient`: a
+    command that misses a row it refers to is parked (True) or failed (False).
+    """
+
+    connection: Any
+    tables: Mapping[str, SinkTable]
+    lock_wait_ms: int = 1
+    patient: bool = True
+    effects: dict[str, Effect] = field(default_factory=dict)
+    waiting: list[tuple[Command, str]] = field(default_factory=list)
+    _refused: list[Refusal] = field(default_factory=list)
+    _absent: list[Verdict] = field(default_factory=list)
+
+    async def write(self, commands: Sequence[Command]) -> None:
+        """Leave an echo of every command, or its name in `waiting`. Raises asyncpg.PostgresError: roll back."""
+        for wave in waves(list(self._prepared(commands))):
+            for items in _groups(wave):
+                await self._write_group(items)
+        await self._try_again()
+        for refusal in self._refused:
+            await self._refuse(refusal)
+        for verdicts in _grouped(self._absent, lambda verdict: verdict.item.command.entity):
+            await self._settle_absent(verdicts)
+
+    def _prepared(self, commands: Sequence[Command]) -> Iterator[Prepared]:
+        for command in commands:
+            table = self.tables[command.entity]
+            try:
+                yield prepare(command, table)
+            except MalformedCommandError as error:
+                self._refused.append(Refusal(bare(command, table), "", str(error)))
+
+    async def _write_group(self, items: list[Prepared]) -> None:
+        table = self.tables[items[0].command.entity]
+        await self.connection.execute("select set_config('duplex.applying', $1, true)", str(table.oid))
+        write = {"d": self._delete, "u": self._update, "c": self._create}[items[0].command.op]
+        await write(sorted(items, key=lambda item: item.order))
+
+    async def _update(self, items: list[Prepared]) -> None:
+        left = await self._in_rounds(self._run_update, items)
+        self._absent += [Verdict(item) for item in left]
+
+    async def _delete(self, items: list[Prepared]) -> None:
+        left = await self._in_rounds(self._run_delete, items)
+        self._absent += [Verdict(item) for item in left]
+
+    async def _create(self, items: list[Prepared]) -> None:
+        left = items
+        for _ in range(ROUNDS):
+            inserted = _grouped(left, lambda item: item.inserted)
+            left = [item for part in inserted for item in await self._guarded(self._run_insert, part)]
+            taken = [item for item in left if item.keys is not None]
+            there = await self._in_rounds(self._run_look, taken)
+            left = there + [item for item in left if item.keys is None]
+        self._refused += [Refusal(item, "", SWALLOWED) for item in left]
+
+    async def _in_rounds(self, step: RoundStep, items: list[Prepared]) -> list[Prepared]:
+        """Repeat for what is left over: a row written or replaced meanwhile shows in the next statement only."""
+        left = items
+        for place in range(ROUNDS):
+            run = functools.partial(step, final=place == ROUNDS - 1)
+            parts = _grouped(left, lambda item: item.units)
+            left = [item for part in parts for item in await self._guarded(run, part)]
+        return left
+
+    async def _guarded(self, step: Step, items: list[Prepared]) -> list[Prepared]:
+        """One statement in a savepoint; if it fails, in halves until the culprits are alone. Returns the left over."""
+        try:
+            async with self.connection.transaction():
+                return await step(items)
+        except _KeyNotKeptError:
+            parts = [[item] for item in items]
+        except asyncpg.PostgresError as error:
+            if not sink_errors.is_rows_fault(error):
+                raise
+            if len(items) == 1:
+                self._refused.append(Refusal(items[0], error.sqlstate or "", sink_errors.sentence(error)))
+                return []
+            parts = _parts(items)
+        return [left for part in parts for left in await self._guarded(step, part)]
+
+    async def _run_update(self, items: list[Prepared], final: bool) -> list[Prepared]:
+        bases, sets = [item.base for item in items], [item.set for item in items]
+        return await self._touch(items, [item.mask for item in items], bases, sets, Verdict(items[0]), final)
+
+    async def _run_look(self, items: list[Prepared], final: bool) -> list[Prepared]:
+        return await self._look(items, Verdict(items[0]), final)
+
+    async def _look(self, items: list[Prepared], verdict: Verdict, final: bool) -> list[Prepared]:
+        """Echo rows as they are, writing nothing: an update that touches no unit."""
+        empty = ["{}"] * len(items)
+        return await self._touch(items, [""] * len(items), empty, empty, verdict, final)
+
+    async def _touch(
+        self,
+        items: list[Prepared],
+        masks: list[str],
+        bases: list[str],
+        sets: list[str],
+        verdict: Verdict,
+        final: bool,
+    ) -> list[Prepared]:
+        places = await self.connection.fetchval(
+            (await self._statements(items)).update,
+            documents(item.keys or "{}" for item in items),
+            documents(bases),
+            documents(sets),
+            masks,
+            *_names(items),
+            [verdict.outcome] * len(items),
+            [verdict.error] * len(items),
+            items[0].command.entity,
+            final,
+        )
+        return self._settled(items, places, verdict)
+
+    async def _run_delete(self, items: list[Prepared], final: bool) -> list[Prepared]:
+        places = await self.connection.fetchval(
+            (await self._statements(items)).delete,
+            documents(item.keys or "{}" for item in items),
+            documents(item.base for item in items),
+            [item.mask for item in items],
+            *_names(items),
+            items[0].command.entity,
+            final,
+        )
+        return self._settled(items, places, Verdict(items[0]))
+
+    async def _run_insert(self, items: list[Prepared]) -> list[Prepared]:
+        statements = await self._statements(items, singly=len(items) == 1)
+        if len(items) > 1 and not statements.key_known:
+            raise _KeyNotKeptError
+        row = await self.connection.fetchrow(
+            statements.insert,
+            documents(item.set for item in items),
+            *_names(items),
+            items[0].command.entity,
+        )
+        if row["written"] != len(row["places"]):
+            raise _KeyNotKeptError
+        return self._settled(items, row["places"], Verdict(items[0]))
+
+    async def _statements(self, items: list[Prepared], singly: bool = False) -> Statements:
+        table = self.tables[items[0].command.entity]
+        return await table.statements(self.connection, items[0].units, items[0].inserted, singly)
+
+    def _settled(self, items: list[Prepared], places: Sequence[int], verdict: Verdict) -> list[Prepared]:
+        """Note the commands echoed, given by their places from 1; return those left over."""
+        echoed = set(places)
+        for place in echoed:
+            name = items[place - 1].command.id
+            self.effects[name] = Effect(name, verdict.outcome, verdict.error)
+        return [item for place, item in enumerate(items, start=1) if place not in echoed]
+
+    async def _try_again(self) -> None:
+        again = [refusal for refusal in self._refused if refusal.code in sink_errors.WORTH_ANOTHER_TRY]
+        self._refused = [refusal for refusal in self._refused if refusal.code not in sink_errors.WORTH_ANOTHER_TRY]
+        for refusal in again:
+            await self._write_group([refusal.item])
+
+    async def _refuse(self, refusal: Refusal) -> None:
+        if refusal.code == sink_errors.FOREIGN_KEY_MISSING and self.patient:
+            self.waiting.append((refusal.item.command, refusal.error))
+            return
+        verdict = Verdict(refusal.item, "failed", refusal.error)
+        try:
+            async with self.connection.transaction():
+                left = await self._look_for(verdict)
+        except asyncpg.PostgresError as error:
+            if not sink_errors.is_rows_fault(error):
+                raise
+            # Its key cannot even be read as one: there is no such row.
+            left = [replace(refusal.item, keys=None)]
+        self._absent += [replace(verdict, item=item) for item in left]
+
+    async def _look_for(self, verdict: Verdict) -> list[Prepared]:
+        left = [verdict.item]
+        if verdict.item.keys is not None:
+            for place in range(ROUNDS):
+                left = left and await self._look(left, verdict, place == ROUNDS - 1)
+        return left
+
+    async def _settle_absent(self, verdicts: list[Verdict]) -> None:
+        """Echo rows that are not there. Whoever cannot be sure of that waits."""
+        statements = await self._statements([verdicts[0].item])
+        sure = all(verdict.item.keys is None for verdict in verdicts) or await self._keep_others_out(statements.lock)
+        places = await self._run_gone(statements.gone, verdicts) if sure else []
+        for place, verdict in enumerate(verdicts, start=1):
+            command = verdict.item.command
+            if place in places:
+                self.effects[command.id] = Effect(command.id, verdict.outcome, verdict.error)
+            else:
+                self.waiting.append((command, WRITERS_ABOUT))
+
+    async def _run_gone(self, gone: str, verdicts: list[Verdict]) -> set[int]:
+        items = [verdict.item for verdict in verdicts]
+        places = await self.connection.fetchval(
+            gone,
+            [item.local_id or NO_ROW_ID for item in items],
+            documents(item.keys or "{}" for item in items),
+            *_names(items),
+            [verdict.outcome for verdict in verdicts],
+            [verdict.error for verdict in verdicts],
+            items[0].command.entity,
+        )
+        return set(places)
+
+    async def _keep_others_out(self, lock: str) -> bool:
+        set_wait = "select set_config('lock_timeout', $1, true)"
+        before = await self.connection.fetchval("select current_setting('lock_timeout')")
+        try:
+            async with self.connection.transaction():
+                await self.connection.execute(set_wait, f"{self.lock_wait_ms}ms")
+                await self.connection.execute(lock)
+                await self.connection.execute(set_wait, before)
+        except asyncpg.LockNotAvailableError:
+            return False
+        return True
+
+
+def _names(items: list[Prepared]) -> tuple[list[str], list[str], list[int]]:
+    commands = [item.command for item in items]
+    return [c.id for c in commands], [c.record_id for c in commands], [c.hop for c in commands]
+
+
+def _groups(wave: list[Prepared]) -> Iterator[list[Prepared]]:
+    """One list per entity and kind of command; deletes first, since they make room, creates last."""
+    entities = list(dict.fromkeys(item.command.entity for item in wave))
+    for entity in entities:
+        for op in ("d", "u", "c"):
+            found = [item for item in wave if item.command.entity == entity and item.command.op == op]
+            if found:
+                yield found
+
+
+def _grouped(items: Sequence[T], by: Callable[[T], object]) -> list[list[T]]:
+    groups: dict[object, list[T]] = {}
+    for item in items:
+        groups.setdefault(by(item), []).append(item)
+    return list(groups.values())
+
+
+def _parts(items: list[Prepared]) -> list[list[Prepared]]:
+    if len(items) <= ONE_BY_ONE_BELOW:
+        return [[item] for item in items]
+    half = len(items) // 2
+    return [items[:half], items[half:]]

@@ -1,0 +1,104 @@
+"""The tables a sink writes to, as the catalog has them, and the statements made for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import asyncpg
+import msgspec
+
+from connectors.base import TableSpec
+from connectors.errors import RefusedError
+
+Units = tuple[tuple[str, ...], ...]
+STATEMENT_SETS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class SinkColumn:
+    """A column as far as writing goes. `omissible`: the table has a value of its own for it."""
+
+    name: str
+    not_null: bool
+    omissible: bool
+    generated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Statements:
+    """The texts made by `sql/sink_statements.sql`, where their parameters are described."""
+
+    update: str
+    delete: str
+    insert: str
+    gone: str
+    lock: str
+    key_known: bool
+
+
+@dataclass(slots=True)
+class SinkTable:
+    """One entity's table. Statements are made on demand for each set of units and of columns to insert."""
+
+    system: str
+    spec: TableSpec
+    oid: int
+    columns: Mapping[str, SinkColumn]
+    key: tuple[str, ...]
+    constants: dict[str, msgspec.Raw]
+    unit_places: Mapping[frozenset[str], int]
+    mapped: frozenset[str]
+    _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
+
+    async def statements(
+        self, connection: Any, units: Units, inserted: Sequence[str] = (), singly: bool = False
+    ) -> Statements:
+        """The statements for commands that move these units, and creates that set these columns."""
+        wanted = (units, tuple(inserted) or self.key, singly)
+        found = self._made.get(wanted)
+        if found is None:
+            if len(self._made) >= STATEMENT_SETS_KEPT:
+                self._made.clear()
+            found = self._made[wanted] = await self._make(connection, *wanted)
+        return found
+
+    async def _make(self, connection: Any, units: Units, inserted: tuple[str, ...], singly: bool) -> Statements:
+        text = msgspec.json.encode(units).decode()
+        row = await connection.fetchrow(query("sink_statements"), self.spec.table, self.key, text, inserted, singly)
+        return Statements(**{name: row[name] for name in Statements.__dataclass_fields__})
+
+
+def query(name: str) -> str:
+    """The text of a file in `sql/`."""
+    return resources.files("connectors.postgres").joinpath("sql", f"{name}.sql").read_text()
+
+
+async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
+    """An entity's table from the catalog. Raises RefusedError if it, a mapped column, or a key is missing."""
+    rows = await connection.fetch(query("sink_table"), spec.table)
+    if not rows:
+        raise RefusedError(system, f"write to {spec.table}", "there is no such table", "Run `duplex check`.")
+    columns = {row["name"]: _column(row) for row in rows}
+    primary = sorted((row["key_place"], row["name"]) for row in rows if row["key_place"] is not None)
+    key = spec.key or tuple(name for _, name in primary)
+    _require(system, spec, columns, key)
+    constants = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in spec.constants.items()}
+    places = {frozenset(unit): place for place, unit in enumerate(spec.units)}
+    mapped = frozenset(name for unit in spec.units for name in unit)
+    return SinkTable(system, spec, rows[0]["table_oid"], columns, key, constants, places, mapped)
+
+
+def _column(row: asyncpg.Record) -> SinkColumn:
+    return SinkColumn(row["name"], row["not_null"], row["omissible"], row["generated"])
+
+
+def _require(system: str, spec: TableSpec, columns: Mapping[str, SinkColumn], key: tuple[str, ...]) -> None:
+    named = {*spec.columns, *(name for unit in spec.units for name in unit), *spec.constants, *key}
+    missing = sorted(named - set(columns))
+    if missing:
+        raise RefusedError(
+            system, f"write to {spec.table}", f"it has no column {', '.join(missing)}", "Run `duplex check`."
+        )
+    if not key:
+        raise RefusedError(system, f"write to {spec.table}", "it has no primary key", "Add one, or name a `key`.")

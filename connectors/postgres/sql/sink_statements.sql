@@ -1,0 +1,230 @@
+-- Writes the sink's statements for one table: their text, with every name and type taken from the catalog.
+-- $1 table  $2 key columns  $3 units [["email"], ["street", "city"]], which are compared and set as a whole
+-- $4 the columns that a create sets (key columns included where the create knows them)
+-- $5 true for a create that is a batch of one: its row is known without asking which key it got
+--
+-- Values travel as JSON documents, one array per batch, and become typed columns by the types' own input functions
+-- (json_to_recordset; json, not jsonb, so that a number's text arrives as it was written). A domain is read as the
+-- type beneath it, because a column that a command does not touch reads as null, which a domain may forbid; the write
+-- itself checks the domain. `b…` are base values, without the column's length or scale, so that a base is never
+-- rounded; `s…` are values to set, with them, so that what the row will really hold is what is compared.
+-- A json or jsonb column's value may be given as JSON or as text that holds JSON.
+--
+-- Two values are the same when:
+--   json, jsonb          equal as jsonb (spacing and key order say nothing); JSON null and SQL null are one
+--   text of any kind, citext, and whatever else is not named here (interval, xml, geometry, composites, extensions'
+--                        types)  their text is equal byte for byte. The type's own `=` may call different values
+--                        equal: citext and nondeterministic collations, '1 mon' and '30 days', boxes of one area
+--   numbers, dates and times, booleans, uuid, bytea, bits, enums, ranges, network addresses, arrays of these
+--                        the type's own `=`: 1.50 is 1.5, 12:00+02 is 10:00+00; NaN is NaN, and null is null
+-- A bpchar is padded by its type on both sides and so compared as it is stored.
+with recursive beneath as (
+    select a.attnum, t.oid as type, t.typtype, t.typbasetype, a.atttypmod as modifier, t.typtypmod
+      from pg_attribute a join pg_type t on t.oid = a.atttypid
+     where a.attrelid = to_regclass($1) and a.attnum > 0 and not a.attisdropped
+    union all
+    select b.attnum, t.oid, t.typtype, t.typbasetype, b.typtypmod, t.typtypmod
+      from beneath b join pg_type t on t.oid = b.typbasetype
+     where b.typtype = 'd'
+), catalog as (
+    select a.attname as name, b.type, b.modifier,
+           case when b.type = 'jsonb'::regtype then 'json' else format_type(b.type, -1) end as loose_type,
+           case when b.type = 'jsonb'::regtype then 'json' else format_type(b.type, b.modifier) end as exact_type,
+           a.attgenerated <> '' or a.attidentity = 'a' as fixed,
+           case when a.attidentity <> ''
+                then format('nextval(%L::regclass)', pg_get_serial_sequence($1, a.attname))
+                else (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d
+                       where d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = '')
+           end as fallback,
+           case when b.type in ('json'::regtype, 'jsonb'::regtype) then 'json'
+                when coalesce(nullif(e.typelem, 0), b.type) in ('bool'::regtype, 'bytea'::regtype, 'int2'::regtype,
+                     'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'float4'::regtype,
+                     'float8'::regtype, 'money'::regtype, 'date'::regtype, 'time'::regtype, 'timetz'::regtype,
+                     'timestamp'::regtype, 'timestamptz'::regtype, 'uuid'::regtype, 'bit'::regtype, 'varbit'::regtype,
+                     'inet'::regtype, 'cidr'::regtype, 'macaddr'::regtype, 'macaddr8'::regtype, 'pg_lsn'::regtype)
+                  or (e.typtype in ('e', 'r', 'm')) then 'value'
+                else 'text'
+           end as sameness
+      from beneath b
+      join pg_attribute a on a.attrelid = to_regclass($1) and a.attnum = b.attnum
+      join pg_type raw on raw.oid = b.type
+      join lateral (select case when raw.typcategory = 'A' then raw.typelem else 0 end as typelem, raw.typtype) e on true
+     where b.typtype <> 'd'
+), mapped as (
+    select u.unit::int as unit, row_number() over (order by u.unit, m.place)::int as i, c.*,
+           case when c.sameness = 'json'
+                then 'nullif(case when json_typeof(%1$s) = ''string'' then (%1$s #>> ''{}'')::jsonb'
+                     ' else %1$s::jsonb end, ''null'')'
+                when c.sameness = 'value' then '%s' else '%s::text collate "C"' end as given,
+           case when c.sameness = 'json' then 'nullif(%s::jsonb, ''null'')'
+                when c.sameness = 'value' then '%s' else '%s::text collate "C"' end as held
+      from jsonb_array_elements($3::jsonb) with ordinality as u(columns, unit),
+           jsonb_array_elements_text(u.columns) with ordinality as m(name, place)
+      join catalog c on c.name = m.name
+), sides as (
+    select m.*,
+           format(m.held, format('t.%I', m.name)) || ' is not distinct from ' || format(m.given, 'command.b' || i) as is_base,
+           format(m.held, format('t.%I', m.name)) || ' is not distinct from ' || format(m.given, 'command.s' || i) as is_set,
+           case when m.type in ('json'::regtype, 'jsonb'::regtype)
+                then format('case when json_typeof(command.s%1$s) = ''string'' then (command.s%1$s #>> ''{}'')::%2$s'
+                            ' else command.s%1$s::%2$s end as s%1$s', i, m.type::regtype)
+                else format('command.s%s', i) end as wanted
+      from mapped m
+), unit as (
+    select unit,
+           format('(substr(command.mask, %s, 1) = ''1'' and %s and not (%s)) as w%s',
+                  unit, string_agg(is_base, ' and ' order by i), string_agg(is_set, ' and ' order by i), unit) as judgement
+      from sides group by unit
+), key as (
+    select k.place::int as i, c.*
+      from unnest($2::text[]) with ordinality as k(name, place) join catalog c on c.name = k.name
+), inserted as (
+    select x.place::int as i, c.*, k.i as key_place
+      from unnest($4::text[]) with ordinality as x(name, place)
+      join catalog c on c.name = x.name left join key k on k.name = c.name
+), parts as (
+    select to_regclass($1)::oid as relation,
+           (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+             where c.oid = to_regclass($1)) as "table",
+           (select string_agg(format('%I %s', name, loose_type), ', ' order by i) from key) as key_types,
+           (select string_agg('k' || i, ', ' order by i) from key) as key_names,
+           (select string_agg(format('t.%I = command.k%s', name, i), ' and ' order by i) from key) as key_match,
+           (select string_agg(format('t.%I', name), ', ' order by i) from key) as key_columns,
+           (select string_agg(format('%I', name), ', ' order by i) from key) as key_list,
+           '''['' || ' || (select string_agg(format('to_json(t.%I)::text', name), ' || '','' || ' order by i) from key)
+               || ' || '']''' as key_text,
+           '''['' || ' || (select string_agg(format('to_json(k%s)::text', i), ' || '','' || ' order by i) from key)
+               || ' || '']''' as drawn_text,
+           (select string_agg(format('%I %s', name, loose_type), ', ' order by i) from sides) as base_types,
+           (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from sides) as set_types,
+           (select string_agg('b' || i, ', ' order by i) from sides) as base_names,
+           (select string_agg('s' || i, ', ' order by i) from sides) as set_names,
+           (select string_agg(wanted, ', ' order by i) from sides) as wanted,
+           (select string_agg(judgement, ', ' order by unit) from unit) as judgements,
+           (select string_agg('w' || unit, ' or ' order by unit) from unit) as any_write,
+           coalesce((select string_agg(format('%I = case when found.w%s then found.s%s else t.%I end', name, unit, i, name),
+                                       ', ' order by i) from sides where not fixed),
+                    (select format('%1$I = t.%1$I', name) from key where i = 1)) as assignments,
+           (select string_agg(format('(substr(command.mask, %s, 1) = ''0'' or %s)', i, is_base), ' and ' order by i)
+              from sides) as whole_base,
+           (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from inserted) as new_types,
+           (select string_agg('s' || i, ', ' order by i) from inserted) as new_names,
+           -- A key that the table would make is drawn before the write, so that each new row is known by its key.
+           (select string_agg(format('%s as k%s', coalesce('s' || x.i, k.fallback, 'null'), k.i), ', ' order by k.i)
+              from key k left join inserted x on x.key_place = k.i) as drawn,
+           (select bool_and(x.i is not null or k.fallback is not null)
+              from key k left join inserted x on x.key_place = k.i) as key_known,
+           (select string_agg(format('%I', name), ', ' order by i) from
+               (select name, i from inserted union all
+                select k.name, 100000 + k.i from key k
+                 where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_columns,
+           (select string_agg(value, ', ' order by i) from
+               (select case when type in ('json'::regtype, 'jsonb'::regtype)
+                            then format('case when json_typeof(s%1$s) = ''string'' then (s%1$s #>> ''{}'')::%2$s'
+                                        ' else s%1$s::%2$s end', i, type::regtype)
+                            else 's' || i end as value, i from inserted
+                union all
+                select 'k' || k.i, 100000 + k.i from key k
+                 where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
+)
+select relation::bigint as relation, "table", key_known,
+-- $1 keys  $2 bases  $3 sets  $4 units touched  $5 ids  $6 records  $7 hops  $8 outcomes  $9 errors  $10 entity  $11 final
+-- Rows are locked one by one in the order of the commands, which the sink sorts by key. The lock gives the newest
+-- version of a row; the update finds it by its place, and misses it if it was written after this statement began:
+-- such a command, like one whose row was not found, is left over, and comes again in a statement of its own, which
+-- sees that version. `final` echoes even a write that the table itself swallowed (a trigger that returns null).
+format($update$with command as materialized (
+    select * from rows from (
+        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s), json_to_recordset($3::json) as (%3$s),
+        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::int[]), unnest($8::text[]), unnest($9::text[])
+    ) with ordinality as command(%4$s, %5$s, %6$s, mask, id, record_id, hop, outcome, error, place)
+), found as materialized (
+    select command.place, command.id, command.record_id, command.hop, command.outcome, command.error, held.*
+      from command cross join lateral (
+          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %7$s as local_id, %8$s, %9$s
+            from %10$s as t where %11$s for no key update) as held
+), written as (
+    update %10$s as t set %12$s from found
+     where t.ctid = found.at and t.tableoid = found.part and (%13$s)
+    returning found.place, row_to_json(t)::text as image, %7$s as local_id
+), settled as materialized (
+    select found.*, written.image as left_image, written.local_id as left_id
+      from found left join written on written.place = found.place
+     where written.place is not null or not (%13$s) or $11
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
+    select $10, 'u', coalesce(left_id, local_id), case when left_id <> local_id then local_id end,
+           image, coalesce(left_image, image), id, record_id, hop, outcome, error
+      from settled order by place
+)
+select coalesce(array_agg(place), '{}') as places from settled$update$,
+    key_types, base_types, set_types, key_names, base_names, set_names, key_text, wanted, judgements, "table", key_match,
+    assignments, any_write) as update,
+-- $1 keys  $2 bases  $3 columns compared  $4 ids  $5 records  $6 hops  $7 entity  $8 final
+format($delete$with command as materialized (
+    select * from rows from (
+        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s),
+        unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::int[])
+    ) with ordinality as command(%3$s, %4$s, mask, id, record_id, hop, place)
+), found as materialized (
+    select command.place, command.id, command.record_id, command.hop, held.*
+      from command cross join lateral (
+          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %5$s as local_id, (%6$s) as same
+            from %7$s as t where %8$s for update) as held
+), written as (
+    delete from %7$s as t using found
+     where t.ctid = found.at and t.tableoid = found.part and found.same
+    returning found.place
+), settled as materialized (
+    select found.*, written.place is not null as gone from found left join written on written.place = found.place
+     where written.place is not null or not found.same or $8
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, before, after, command, record_id, hop, outcome)
+    select $7, case when gone then 'd' else 'u' end::"char", local_id, image, case when not gone then image end,
+           id, record_id, hop, 'applied'
+      from settled order by place
+)
+select coalesce(array_agg(place), '{}') as places from settled$delete$,
+    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match) as delete,
+-- $1 values  $2 ids  $3 records  $4 hops  $5 entity
+-- A row whose key is taken is left over, to be looked at. `written` counts rows made, so that one which came out under
+-- another key than it was given (a trigger's doing) is noticed; where the key is not known beforehand, one at a time.
+format($insert$with command as materialized (
+    select * from rows from (
+        json_to_recordset($1::json) as (%1$s), unnest($2::text[]), unnest($3::text[]), unnest($4::int[])
+    ) with ordinality as command(%2$s, id, record_id, hop, place)
+), drawn as materialized (
+    select command.*, %3$s from command
+), written as (
+    insert into %4$s as t (%5$s) overriding system value
+    select %6$s from drawn order by place
+    on conflict (%7$s) do nothing
+    returning row_to_json(t)::text as image, %8$s as local_id
+), settled as materialized (
+    select drawn.place, drawn.id, drawn.record_id, drawn.hop, written.image, written.local_id
+      from drawn join written on %9$s
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, after, command, record_id, hop, outcome)
+    select $5, 'c', local_id, image, id, record_id, hop, 'applied' from settled order by place
+)
+select coalesce(array_agg(place), '{}') as places, (select count(*) from written) as written from settled$insert$,
+    new_types, new_names, drawn, "table", new_columns, new_values, key_list, key_text,
+    case when $5 then 'true' else format('written.local_id = %s', drawn_text) end) as insert,
+-- $1 local ids  $2 keys  $3 ids  $4 records  $5 hops  $6 outcomes  $7 errors  $8 entity
+-- For rows that are not there. Run it only under a lock that keeps every other writer off the table: a row that
+-- somebody is just inserting would get an earlier number in the log than an echo which does not know of it.
+format($gone$with command as materialized (
+    select * from rows from (
+        unnest($1::text[]), json_to_recordset($2::json) as (%1$s), unnest($3::text[]), unnest($4::text[]),
+        unnest($5::int[]), unnest($6::text[]), unnest($7::text[])
+    ) with ordinality as command(local_id, %2$s, id, record_id, hop, outcome, error, place)
+), settled as materialized (
+    select * from command where not exists (select from %3$s as t where %4$s)
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, command, record_id, hop, outcome, error)
+    select $8, 'd', local_id, id, record_id, hop, outcome, error from settled order by place
+)
+select coalesce(array_agg(place), '{}') as places from settled$gone$,
+    key_types, key_names, "table", key_match) as gone,
+format('lock table %s in share mode', "table") as lock
+from parts
