@@ -1,5 +1,7 @@
 """What the program asks of Kafka outside the running pipeline: topics and their settings, messages, groups' lag."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,7 +10,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, UnknownTopicOrPartitionError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    UnknownTopicOrPartitionError,
+)
 from aiokafka.errors import for_code as error_of_code
 
 from duplex.errors import DuplexError
@@ -18,6 +26,7 @@ Options = Mapping[str, Any]
 SETTING = "kafka.bootstrap"
 DYNAMIC_TOPIC_CONFIG = 1
 TIMEOUT_MS = 20_000
+VISIBLE_WITHIN_S = 10
 
 
 class BrokerError(DuplexError):
@@ -122,7 +131,7 @@ async def partition_counts(client: AIOKafkaAdminClient, names: Iterable[str]) ->
     wanted = set(names)
     existing = [name for name in await client.list_topics() if name in wanted]
     described = await client.describe_topics(existing) if existing else []
-    return {topic["topic"]: len(topic["partitions"]) for topic in described}
+    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["error_code"] == 0}
 
 
 async def settings(client: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, tuple[str, bool]]]:
@@ -147,8 +156,18 @@ async def create_missing(options: Options, specs: Sequence[TopicSpec], replicati
         response = await client.create_topics(
             [NewTopic(spec.name, spec.partitions, replication, topic_configs=spec.config) for spec in missing]
         )
-    _raise_refused(response.topic_errors, TopicAlreadyExistsError.errno)
+        _raise_refused(response.topic_errors, TopicAlreadyExistsError.errno)
+        await _visible(client, [spec.name for spec in missing])
     return [spec.name for spec in missing]
+
+
+async def _visible(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until the brokers know of topics that the controller has made: that takes them a moment."""
+    deadline_s = time.monotonic() + VISIBLE_WITHIN_S
+    while missing := set(names) - (await partition_counts(client, names)).keys():
+        if time.monotonic() > deadline_s:
+            raise TopicRefusedError(min(missing), "the topic was made", f"no broker knows of it after {VISIBLE_WITHIN_S} s")
+        await asyncio.sleep(0.05)
 
 
 async def delete(options: Options, names: Sequence[str]) -> list[str]:
@@ -216,9 +235,11 @@ async def read_all(options: Options, topic: str, last: int | None = None) -> Asy
 
     A topic that does not exist is empty. Raises BrokerError.
     """
+    if not (partitions := await partitions_of(options, topic)):
+        return
     async with consumer(options, max_poll_records=5000) as client:
-        partitions = await assigned(client, topic)
-        ends = await client.end_offsets(partitions) if partitions else {}
+        client.assign(partitions)
+        ends = await client.end_offsets(partitions)
         await seek(client, partitions, ends, last)
         while pending := [partition for partition in partitions if await client.position(partition) < ends[partition]]:
             batches = await client.getmany(*pending, timeout_ms=1000)
@@ -226,15 +247,11 @@ async def read_all(options: Options, topic: str, last: int | None = None) -> Asy
                 yield [_message(record) for record in records if record.offset < ends[partition]]
 
 
-async def assigned(client: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    """Assign every partition of a topic to this consumer; empty where the topic does not exist."""
-    topics = await client.topics()
-    if topic not in topics:
-        return []
-    numbers = client.partitions_for_topic(topic) or set()
-    partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
-    client.assign(partitions)
-    return partitions
+async def partitions_of(options: Options, topic: str) -> list[TopicPartition]:
+    """The partitions of a topic; none where it does not exist. Raises BrokerError."""
+    async with admin(options) as client:
+        count = (await partition_counts(client, [topic])).get(topic, 0)
+    return [TopicPartition(topic, number) for number in range(count)]
 
 
 async def seek(
@@ -244,8 +261,6 @@ async def seek(
     last: int | None,
 ) -> None:
     """Go to the beginning, or so far before the end that about `last` messages remain in all."""
-    if not partitions:
-        return
     begins = await client.beginning_offsets(partitions)
     each = None if last is None else -(-last // len(partitions))
     for partition in partitions:
@@ -267,10 +282,10 @@ def _message(record: Any) -> Message:
 
 async def follow(options: Options, topic: str, from_beginning: bool) -> AsyncIterator[list[Message]]:
     """The messages of a topic as they come, without an end. Raises BrokerError."""
+    if not (partitions := await partitions_of(options, topic)):
+        raise TopicRefusedError(topic, "nothing to read", "it does not exist", "Run `duplex apply`.")
     async with consumer(options) as client:
-        partitions = await assigned(client, topic)
-        if not partitions:
-            raise TopicRefusedError(topic, "nothing to read", "it does not exist", "Run `duplex apply`.")
+        client.assign(partitions)
         ends = await client.end_offsets(partitions)
         await seek(client, partitions, ends, None if from_beginning else 0)
         while True:
@@ -291,31 +306,43 @@ class Lag:
 async def lags(options: Options, wanted: Sequence[tuple[str, str]]) -> list[Lag]:
     """The lag of each of these (group, topic) pairs. A topic that does not exist has none. Raises BrokerError."""
     async with consumer(options) as reader, admin(options) as client:
-        return [await _lag(reader, client, group, topic) for group, topic in wanted]
+        counts = await partition_counts(client, {topic for _, topic in wanted})
+        return [await _lag(reader, client, group, topic, counts.get(topic, 0)) for group, topic in wanted]
 
 
-async def _lag(reader: AIOKafkaConsumer, client: AIOKafkaAdminClient, group: str, topic: str) -> Lag:
-    partitions = await assigned(reader, topic)
-    if not partitions:
+async def _lag(reader: AIOKafkaConsumer, client: AIOKafkaAdminClient, group: str, topic: str, count: int) -> Lag:
+    if count == 0:
         return Lag(group, topic, 0, committed=False)
+    partitions = [TopicPartition(topic, number) for number in range(count)]
     begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)
-    offsets = await client.list_consumer_group_offsets(group, partitions=partitions)
-    done = {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+    done = await _committed(client, group, partitions)
     behind = sum(max(0, ends[each] - max(begins[each], done.get(each, 0))) for each in partitions)
     return Lag(group, topic, behind, committed=bool(done))
+
+
+async def _committed(
+    client: AIOKafkaAdminClient, group: str, partitions: list[TopicPartition]
+) -> dict[TopicPartition, int]:
+    try:
+        offsets = await client.list_consumer_group_offsets(group, partitions=partitions)
+    except GroupCoordinatorNotAvailableError:
+        # A broker on which no group ever committed has no coordinator to ask.
+        return {}
+    return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
 
 
 async def newest_ms(options: Options, topic: str) -> int | None:
     """When the newest message of a topic was appended (milliseconds, UTC); None for an empty topic."""
     newest: int | None = None
+    if not (partitions := await partitions_of(options, topic)):
+        return None
     async with consumer(options) as client:
-        partitions = await assigned(client, topic)
-        if not partitions:
-            return None
+        client.assign(partitions)
         begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
         filled = [each for each in partitions if ends[each] > begins[each]]
         for each in filled:
             client.seek(each, ends[each] - 1)
-            found = await client.getmany(each, timeout_ms=2000)
-            newest = max([newest or 0, *(record.timestamp for records in found.values() for record in records)])
+            found = await client.getmany(each, timeout_ms=2000, max_records=1)
+            times = [record.timestamp for records in found.values() for record in records]
+            newest = max(times, default=newest) if newest is None else max([newest, *times])
     return newest

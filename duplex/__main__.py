@@ -1,0 +1,5 @@
+"""`python -m duplex` is `duplex`."""
+
+from duplex.cli.main import main
+
+main()

@@ -1,0 +1,70 @@
+"""What is wrong with a project: in its file, against the systems' own tables, and in its mappings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from connectors.base import ColumnInfo, TableInfo
+from connectors.errors import ConnectorsError
+from duplex import systems
+from schemas.project.columns import check_columns
+from schemas.project.findings import Finding
+from schemas.project.loading import Loaded
+
+Tables = Mapping[tuple[str, str], TableInfo]
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check found. `tables` are those that were seen, by (system, entity); `silent` the systems that did not
+    answer, with why."""
+
+    findings: tuple[Finding, ...]
+    tables: Tables
+    silent: Mapping[str, ConnectorsError]
+
+    @property
+    def errors(self) -> list[Finding]:
+        """The findings that forbid to go on."""
+        return [finding for finding in self.findings if finding.severity == "error"]
+
+
+async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
+    """Compare the file with the systems' tables, and try every mapping on generated values."""
+    found = await systems.discover(loaded.project, connectors)
+    tables: dict[tuple[str, str], TableInfo] = {}
+    silent: dict[str, ConnectorsError] = {}
+    for system, answer in found.items():
+        if isinstance(answer, ConnectorsError):
+            silent[system] = answer
+        else:
+            tables |= {(system, entity): table for entity, table in answer.items()}
+    findings = [*loaded.warnings, *_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
+    if not silent and not any(finding.severity == "error" for finding in findings):
+        findings += laws(loaded, tables)
+    return Checked(tuple(findings), tables, silent)
+
+
+def _against_columns(loaded: Loaded, tables: Tables, silent: Mapping[str, object]) -> list[Finding]:
+    columns: dict[tuple[str, str], Mapping[str, ColumnInfo]] = {
+        place: {column.name: column for column in table.columns} for place, table in tables.items()
+    }
+    keys = {place: table.key for place, table in tables.items()}
+    # A system that did not answer is one failure, not one missing table for each of its entities.
+    hidden = {
+        loaded.positions.finding(("entities", entity, "systems", system, "table"), "").path
+        for system in silent
+        for entity in loaded.project.entities
+        if system in loaded.project.entities[entity].systems
+    }
+    return [finding for finding in check_columns(loaded, columns, keys) if finding.path not in hidden]
+
+
+def _keys(loaded: Loaded, tables: Tables) -> list[Finding]:
+    return [
+        loaded.positions.finding(
+            ("entities", entity, "systems", system, "table"),
+            f"{table.name} of {system} cannot take part: {table.key_refusal}",
+        )
+        for (system, entity), table in tables.items()
+        if table.key_refusal is not None
+    ]

@@ -1,0 +1,60 @@
+"""The project's systems, as connectors that are open for the length of one command."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TypeVar
+
+from connectors.base import Connector, TableInfo, TableSpec
+from connectors.errors import ConnectorsError
+from connectors.registry import open_connector
+from schemas.project.model import Project
+
+Connectors = Mapping[str, Connector]
+T = TypeVar("T")
+
+
+def used(project: Project) -> list[str]:
+    """The systems that hold at least one entity, in the order of the project file."""
+    return [name for name in project.systems if any(name in entity.systems for entity in project.entities.values())]
+
+
+def drafts(project: Project, system: str) -> tuple[TableSpec, ...]:
+    """The tables of a system before anything is known of their columns: enough to discover them."""
+    return tuple(
+        TableSpec(name, held.table, columns=(), units=(), key=tuple(held.key) if held.key else None)
+        for name, entity in project.entities.items()
+        if (held := entity.systems.get(system)) is not None
+    )
+
+
+@asynccontextmanager
+async def opened(project: Project) -> AsyncIterator[Connectors]:
+    """A connector for each system in use. Raises RefusedError for settings that a connector does not know."""
+    async with AsyncExitStack() as stack:
+        found: dict[str, Connector] = {}
+        for name in used(project):
+            system = project.systems[name]
+            connector = open_connector(system.connector, name, project.pipeline, system.options)
+            stack.push_async_callback(connector.close)
+            found[name] = connector
+        yield found
+
+
+async def each(connectors: Connectors, work: Callable[[str, Connector], Awaitable[T]]) -> dict[str, T | ConnectorsError]:
+    """The result of this work for every system; a system that cannot be reached, or refuses, has its error instead."""
+    results: dict[str, T | ConnectorsError] = {}
+    for name, connector in connectors.items():
+        try:
+            results[name] = await work(name, connector)
+        except ConnectorsError as error:
+            results[name] = error
+    return results
+
+
+async def discover(project: Project, connectors: Connectors) -> dict[str, Mapping[str, TableInfo] | ConnectorsError]:
+    """The tables of every system, by system and entity; see `each`."""
+
+    async def one(name: str, connector: Connector) -> Mapping[str, TableInfo]:
+        return await connector.discover(drafts(project, name))
+
+    return await each(connectors, one)

@@ -1,0 +1,16 @@
+"""The topics of a project: which must exist, with which settings."""
+
+from schemas.project.model import Project
+from schemas.topics import DAY_MS, Topics, TopicSpec
+
+
+def names(project: Project) -> Topics:
+    """The names of the project's topics."""
+    return Topics(project.pipeline, project.kafka.partitions)
+
+
+def wanted(project: Project) -> list[TopicSpec]:
+    """Every topic of the project as it should be."""
+    systems_of = {name: tuple(entity.systems) for name, entity in project.entities.items()}
+    days = project.kafka.records_retention_days
+    return names(project).all(systems_of, -1 if days < 0 else int(days * DAY_MS))
