@@ -9,7 +9,7 @@ from duplex.errors import DuplexError
 
 
 def require(module: str) -> Any:
-    """Import a module of the `embedded` extra. Raises DuplexError, with the command that mends it, when it is absent."""
+    """Import a module of the `embedded` extra. Raises DuplexError, with the remedy, when it is absent."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
@@ -17,7 +17,7 @@ def require(module: str) -> Any:
 
 
 def package_folder(package: str) -> Path:
-    """The folder of a package of the `embedded` extra, without running its code. Raises DuplexError when it is absent."""
+    """The folder of a package of the `embedded` extra, without running it. Raises DuplexError when it is absent."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise _not_installed(package)

@@ -68,11 +68,13 @@ def _fetch(jars: Sequence[Jar], folder: Path, progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     counter = _Counter(jars, progress)
     # A folder of its own: a download that breaks off, or a second process, never leaves half a file in place.
-    with tempfile.TemporaryDirectory(dir=folder, prefix="incoming-") as incoming:
-        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            fetches = [pool.submit(_fetch_one, jar, Path(incoming), folder) for jar in jars]
-            for fetch in as_completed(fetches):
-                counter.add(fetch.result())
+    with (
+        tempfile.TemporaryDirectory(dir=folder, prefix="incoming-") as incoming,
+        ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool,
+    ):
+        fetches = [pool.submit(_fetch_one, jar, Path(incoming), folder) for jar in jars]
+        for fetch in as_completed(fetches):
+            counter.add(fetch.result())
 
 
 def _fetch_one(jar: Jar, incoming: Path, folder: Path) -> Jar:
@@ -121,7 +123,9 @@ class _Counter:
         tenths = 10 * self._done_bytes // self._total_bytes
         if tenths > self._told_tenths:
             self._told_tenths = tenths
-            self._progress(f"downloading Kafka {VERSION}: {self._done_bytes / 1e6:.0f} of {self._total_bytes / 1e6:.0f} MB")
+            self._progress(
+                f"downloading Kafka {VERSION}: {self._done_bytes / 1e6:.0f} of {self._total_bytes / 1e6:.0f} MB"
+            )
 
 
 def _dependencies(coordinates: Sequence[str], cache: Path) -> list[Any]:
@@ -149,7 +153,7 @@ def _described(artifact: Any, path: Path) -> Jar:
 
 def write_lock(jars: Iterable[Jar], lock: Path = LOCK) -> None:
     """Write the lock file."""
-    header = "# Kafka and what it needs at run time: Maven coordinate, size in bytes, SHA-256. Made by this package's jars.py.\n"
+    header = "# Kafka and what it needs at run time: Maven coordinate, size in bytes, SHA-256. Made by jars.py.\n"
     lock.write_text(header + "".join(f"{jar.coordinate} {jar.size_bytes} {jar.sha256}\n" for jar in jars))
 
 

@@ -67,7 +67,7 @@ def build_archive(downloads: Path, class_list: Path) -> None:
     java = find_java(downloads, class_path(downloads, silent))
     unfinished = downloads / f"archive-{os.getpid()}.new"
     options = (f"-XX:SharedClassListFile={class_list}", f"-XX:SharedArchiveFile={unfinished}", "-Xlog:disable")
-    command = [java.executable, "-Xshare:dump", "-Xmx512m", *options, "-cp", java.classes]
+    command = [str(java.executable), "-Xshare:dump", "-Xmx512m", *options, "-cp", java.classes]
     try:
         subprocess.run(command, check=True, timeout=ARCHIVE_LIMIT_S, stdin=subprocess.DEVNULL)
         unfinished.replace(java.archive)
@@ -84,7 +84,8 @@ def main() -> None:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return class_list.unlink(missing_ok=True)
+            class_list.unlink(missing_ok=True)
+            return
         build_archive(downloads, class_list)
 
 

@@ -4,6 +4,7 @@ Replication factor 1: enough to develop and to test against, not durability.
 """
 
 import base64
+import functools
 import shutil
 import signal
 import socket
@@ -52,7 +53,7 @@ class KafkaServer:
         Raises DuplexError with the end of its log when it does not come up.
         """
         record = self.running()
-        if record and processes.wait_until(lambda: answers(record.port), ANSWER_LIMIT_S):
+        if record and processes.wait_until(functools.partial(answers, record.port), ANSWER_LIMIT_S):
             return address(record)
         self.stop()
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -82,8 +83,8 @@ class KafkaServer:
         self._configure(port)
         if not (self._folder / "data" / "meta.properties").exists():
             self._format(java)
-        options = (f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}", "-Djava.awt.headless=true")
-        options += java.recording(self._class_list)
+        logging = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}"
+        options = (logging, *java.recording(self._class_list))
         command = java.command(self._settings, options, "kafka.Kafka", self._properties)
         record = processes.spawn(command, self._console(), port=port)
         processes.write_record(self._record_file, record)

@@ -5,13 +5,12 @@ import secrets
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
 from pathlib import Path
 
 from duplex.embedded import processes
 from duplex.embedded.accounts import unprivileged_account
 from duplex.embedded.binaries import find_binaries, open_to_all
-from duplex.embedded.processes import LOOPBACK, Account, ProcessRecord
+from duplex.embedded.processes import LOOPBACK, Account, Command, ProcessRecord
 from duplex.embedded.settings import Progress, Settings
 from duplex.errors import DuplexError
 
@@ -134,7 +133,7 @@ class PostgresServer:
         port = processes.free_port(remembered.port if remembered else 0)
         options = OPTIONS | ({} if self._settings.durable else NOT_DURABLE) | {"port": str(port)}
         arguments = [argument for name, value in options.items() for argument in ("-c", f"{name}={value}")]
-        command = [binaries / "postgres", "-D", self._data, *arguments]
+        command: Command = [binaries / "postgres", "-D", self._data, *arguments]
         record = processes.spawn(command, self.log, port=port, account=account)
         processes.write_record(self._record_file, record)
         return record
@@ -183,7 +182,7 @@ def _write_private(path: Path, text: str, account: Account | None) -> None:
         os.chown(path, account.user, account.group)
 
 
-def _run(command: Sequence[str | Path], account: Account | None) -> subprocess.CompletedProcess[str]:
+def _run(command: Command, account: Account | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(part) for part in command],
         stdin=subprocess.DEVNULL,
@@ -192,5 +191,7 @@ def _run(command: Sequence[str | Path], account: Account | None) -> subprocess.C
         cwd="/",
         timeout=COMMAND_LIMIT_S,
         check=False,
-        **processes.account_options(account),
+        user=account.user if account else None,
+        group=account.group if account else None,
+        extra_groups=[] if account else None,
     )

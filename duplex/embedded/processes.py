@@ -1,7 +1,8 @@
 """Server processes: spawn them apart from their parent, know them again later, stop them within a limit.
 
 A process id alone says little: the process may be gone and its number given to another program. A server is known
-again by three things together: its pid, the time it started, and a *marker*, an argument on its command line that no other program has (a path inside our home).
+again by three things together: its pid, the time it started, and a *marker*, an argument on its command line that no
+other program has (a path inside our home).
 """
 
 import atexit
@@ -23,16 +24,19 @@ from duplex.errors import DuplexError
 LOOPBACK = "127.0.0.1"
 START_TIME_TOLERANCE_S = 3.0
 KILL_LIMIT_S = 10.0
+PORT_LIMIT_S = 2.0
 POLL_S = 0.02
 # Below the range from which the kernel takes ports of outgoing connections.
 PORTS = range(17000, 32000)
+
+Command = Sequence[str | Path]
 
 # A handle that is garbage collected while its process runs would warn; the servers outlive the handles on purpose.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class ProcessRecord(msgspec.Struct, frozen=True):
-    """A process as remembered in a file: `started` in seconds since the epoch, `port` the TCP port it serves (0: none)."""
+    """A process as remembered in a file: `started` in seconds since the epoch, `port` the TCP port it serves or 0."""
 
     pid: int
     started: float
@@ -49,7 +53,7 @@ class Account:
 
 
 def spawn(
-    command: Sequence[str | Path],
+    command: Command,
     log: Path,
     *,
     port: int = 0,
@@ -67,15 +71,12 @@ def spawn(
             cwd="/",
             env=None if environment is None else dict(environment),
             start_new_session=True,
-            **account_options(account),
+            user=account.user if account else None,
+            group=account.group if account else None,
+            extra_groups=[] if account else None,
         )
     _children[child.pid] = child
     return ProcessRecord(child.pid, started_at(child.pid), port)
-
-
-def account_options(account: Account | None) -> dict[str, object]:
-    """What `subprocess` needs to run a program as `account`."""
-    return {} if account is None else {"user": account.user, "group": account.group, "extra_groups": []}
 
 
 def this_process() -> ProcessRecord:
@@ -150,10 +151,11 @@ def wait_until(condition: Callable[[], bool], limit_s: float) -> bool:
 
 
 def free_port(preferred: int = 0) -> int:
-    """A TCP port of the loopback interface that nobody listens on: the preferred one if it is free."""
-    candidates = [preferred] if preferred else []
-    candidates += random.sample(PORTS, 200)
-    for port in candidates:
+    """A TCP port of the loopback interface that nobody listens on: the preferred one if it is free, or soon will be."""
+    # The kernel closes a killed program's sockets only after its last thread is gone, a moment after its end shows.
+    if preferred and wait_until(lambda: port_is_free(preferred), PORT_LIMIT_S):
+        return preferred
+    for port in random.sample(PORTS, 200):
         if port_is_free(port):
             return port
     raise DuplexError(

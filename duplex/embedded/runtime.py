@@ -30,7 +30,7 @@ Owner = Literal["home", "process"]
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the servers are: Kafka's bootstrap address, a DSN for each database, and a `psql` to look with (or None)."""
+    """Where the servers are: Kafka's bootstrap address, a DSN for each database, a `psql` to look with (or None)."""
 
     bootstrap: str
     dsns: Mapping[str, str]
@@ -82,7 +82,7 @@ class Runtime:
     """
 
     home: Home = field(default_factory=default_home)
-    settings: Settings = Settings()
+    settings: Settings = field(default_factory=Settings)
     owner: Owner = "home"
     wipe_at_end: bool = False
     environment: Mapping[str, str] = field(default_factory=default_environment)

@@ -12,9 +12,9 @@ def silent(_message: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`durable`: Postgres waits for the disk (fsync). `short_lived`: the Java compiler aims at a quick start, not at speed.
+    """`durable`: Postgres waits for the disk (fsync). `heap_mb`: Kafka's Java heap, in megabytes.
 
-    `heap_mb` is Kafka's Java heap in megabytes.
+    `short_lived`: Java's compiler aims at a quick start, not at speed in the long run.
     """
 
     durable: bool = True

@@ -27,7 +27,9 @@ async def test_databases_of_a_test_are_its_own(new_database: NewDatabase) -> Non
     crm, other = await new_database("crm"), await new_database("crm")
     connection = await asyncpg.connect(crm)
     await connection.execute("create table contacts (id int)")
-    settings = await connection.fetchrow("select current_setting('wal_level'), current_setting('track_commit_timestamp')")
+    settings = await connection.fetchrow(
+        "select current_setting('wal_level'), current_setting('track_commit_timestamp')"
+    )
     await connection.close()
     assert crm != other
     assert tuple(settings) == ("logical", "on")
