@@ -1,0 +1,67 @@
+"""The Faust application that hosts every processor of a pipeline, and how a process runs it.
+
+The hot processors are services with consumer groups of their own (`streams.processors.service`). The app starts
+and stops them, carries a crash of one to the others, and is where low-volume agents belong. Its own consumer,
+producer and assignor start only when it has agents: without any it makes no topic and joins no group.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import faust
+import structlog
+from faust.app import BootStrategy
+
+from streams.processors.lanes import BatchProcessor
+from streams.processors.service import BatchService
+from streams.processors.settings import Hosting
+
+log = structlog.get_logger(__name__)
+
+
+class _WithoutAgents(BootStrategy):
+    """Starts none of Faust's own Kafka clients: there is no agent that would use them."""
+
+    enable_kafka = False
+
+
+class HostApp(faust.App):
+    """A Faust app whose work is done by its services."""
+
+    BootStrategy = _WithoutAgents
+
+
+def build_app(hosting: Hosting, processors: Iterable[BatchProcessor], web_port: int | None = None) -> faust.App:
+    """An app that hosts these processors; web off unless given a port. Needs a running event loop."""
+    app = HostApp(
+        f"{hosting.pipeline}.processors",
+        broker=_broker(hosting.kafka),
+        store="memory://",
+        autodiscover=False,
+        topic_disable_leader=True,
+        web_enabled=web_port is not None,
+        web_bind="127.0.0.1",
+        web_port=web_port or 6066,
+        loghandlers=[],
+    )
+    for processor in processors:
+        app.service(BatchService(hosting, processor))  # type: ignore[arg-type]
+    return app
+
+
+def _broker(kafka: Mapping[str, Any]) -> str:
+    servers = kafka["bootstrap_servers"]
+    return ";".join(f"kafka://{server}" for server in (servers.split(",") if isinstance(servers, str) else servers))
+
+
+async def host(app: faust.App) -> None:
+    """Run an app until cancelled; stops gracefully then. Raises what crashed it."""
+    try:
+        await app.start()
+        # Waits beside the app's own stop and crash, and leaves no task behind when it is cancelled.
+        await app.wait(asyncio.get_running_loop().create_future())
+        if app.crash_reason is not None:
+            raise app.crash_reason
+    finally:
+        await asyncio.shield(app.stop())

@@ -1,0 +1,249 @@
+"""One partition of a processor, from recovery to its last whole batch.
+
+A *lane* owns the partition with one number of every input topic, and the state made from it. Its life:
+
+    recover state ─► mark (epoch + 1, repairs) ─► seek ─► ┌─► read ─► apply ─► outputs ─► state + mark ─┐ ─► closed
+          ▲                                               └──────────── commit by the service ◄──────────┘
+          └──── failed delivery, or a stranger's entry in the changelog: drop all and start over ────┘
+
+1. `apply` decides on the state in memory; nothing has left yet.
+2. Outputs are sent and acknowledged. State that said "sent" while an output was lost would never send it again.
+3. Changed state is appended to the changelog, its mark (the input positions) last, and acknowledged.
+4. The positions become committable. The mark, not the commit, is where a restart goes on: state and position are
+   one write, so no record is folded into the state twice; outputs may be sent twice.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Sequence
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from streams.processors import changelogs, metrics, recovering, rejections
+from streams.processors.changelogs import Stamp
+from streams.processors.errors import (
+    DeliveryError,
+    DeliveryTimeoutError,
+    InputLostError,
+    OvertakenError,
+    StateLostError,
+    StuckError,
+)
+from streams.processors.publishing import Publisher
+from streams.processors.records import Decided, Record
+from streams.processors.settings import Hosting
+from streams.processors.stores import PartitionStore, Store
+
+log = structlog.get_logger(__name__)
+
+
+class BatchProcessor(Protocol):
+    """What a service hosts: a decision on a batch of records and the state of their partition.
+
+    `apply` is pure where it is synchronous: it reads `records` and `store`, changes `store`, and returns what to
+    send. It is called with records of one partition number, in log order within each topic, and again with the
+    same ones after a crash, on the state they were first seen with. An exception out of it stops the process;
+    records that cannot be processed are returned as `Rejected`.
+    """
+
+    @property
+    def name(self) -> str:
+        """The processor's name, unique in the pipeline: `merge.contact`."""
+        ...
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The input topics, which share one partition count."""
+        ...
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Output topics that must have the inputs' partition count as well."""
+        ...
+
+    @property
+    def state_topic(self) -> str | None:
+        """The compacted changelog of its state; None for a processor without state."""
+        ...
+
+    def apply(self, records: Sequence[Record], store: Store) -> Sequence[Decided] | Awaitable[Sequence[Decided]]: ...
+
+
+class Lane:
+    """See the module's text. `start` once, `close` as often as wanted."""
+
+    def __init__(
+        self,
+        hosting: Hosting,
+        processor: BatchProcessor,
+        consumer: Any,
+        publisher: Publisher,
+        partition: int,
+        deadletters: str,
+    ) -> None:
+        self.partition = partition
+        self.sources = tuple(TopicPartition(topic, partition) for topic in processor.inputs)
+        self.store = PartitionStore()
+        self.positions: dict[str, int] = {}
+        self.progress_at = time.time()
+        self._hosting = hosting
+        self._processor = processor
+        self._consumer = consumer
+        self._publisher = publisher
+        self._deadletters = deadletters
+        self._epoch = 0
+        self._log_end: int | None = None
+        self._busy = asyncio.Lock()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> asyncio.Task[None]:
+        """Begin; the task ends only by `close`, or by an error that must stop the process."""
+        self._task = asyncio.create_task(self._run(), name=f"{self._processor.name}/{self.partition}")
+        return self._task
+
+    async def close(self) -> None:
+        """Finish the batch under way, then stop. Waits no longer than the drain limit."""
+        task = self._task
+        if task is None or task.done():
+            return
+        try:
+            async with asyncio.timeout(self._hosting.drain_timeout_ms / 1000):
+                await self._busy.acquire()
+        except TimeoutError:
+            log.warning("a batch did not finish in time and will be processed again", **self._keys())
+        task.cancel()
+        await asyncio.wait([task])
+
+    async def _run(self) -> None:
+        failures = 0
+        while True:
+            before = dict(self.positions)
+            try:
+                await self._serve()
+            except OvertakenError as error:
+                # The group will take the partition away; if it does not, something is wrong for good.
+                log.warning("partition taken over by another worker", error=str(error), **self._keys())
+                await asyncio.sleep(3 * self._hosting.session_timeout_ms / 1000)
+                raise
+            except DeliveryTimeoutError:
+                raise
+            except (DeliveryError, KafkaError) as error:
+                failures = 1 if self.positions != before else failures + 1
+                if failures >= self._hosting.attempts:
+                    raise StuckError(self._processor.name, self.partition, failures) from error
+                await self._start_over(error, failures)
+
+    async def _start_over(self, error: Exception, failures: int) -> None:
+        log.warning("partition starts over from its last whole batch", error=str(error), **self._keys())
+        metrics.RESTARTS.labels(self._processor.name).inc()
+        await asyncio.sleep(self._hosting.backoff_ms / 1000 * 2 ** (failures - 1))
+        await self._publisher.renew()
+
+    async def _serve(self) -> None:
+        await self._recover()
+        while True:
+            records = await self._read()
+            self.progress_at = time.time()
+            if records:
+                async with self._busy:
+                    await self._settle(records)
+
+    async def _recover(self) -> None:
+        topic, started_at = self._processor.state_topic, time.monotonic()
+        self.store, positions = PartitionStore(), None
+        if topic is not None:
+            recovered, self._log_end = await recovering.recover(
+                self._hosting, self._processor.name, topic, self.partition
+            )
+            if self._epoch and recovered.epoch > self._epoch:
+                raise OvertakenError(self._processor.name, self.partition, recovered.epoch)
+            self.store, positions = PartitionStore(recovered.content), recovered.positions
+            self._epoch = recovered.epoch + 1
+            self.positions = await self._starts(positions)
+            await self._append(recovered.repairs())
+        else:
+            self.positions = await self._starts(None)
+        for source in self.sources:
+            self._consumer.seek(source, self.positions[source.topic])
+        self._consumer.resume(*self.sources)
+        metrics.RECOVERY_SECONDS.labels(self._processor.name).observe(time.monotonic() - started_at)
+        log.info("partition ready", keys=len(self.store), positions=self.positions, **self._keys())
+
+    async def _starts(self, marked: dict[str, int] | None) -> dict[str, int]:
+        firsts = await self._consumer.beginning_offsets(list(self.sources))
+        ends = await self._consumer.end_offsets(list(self.sources))
+        starts = {}
+        for source in self.sources:
+            committed = await self._consumer.committed(source)
+            if marked is None and committed and self._processor.state_topic is not None:
+                raise StateLostError(self._processor.name, self._processor.state_topic, self.partition)
+            known = max((marked or {}).get(source.topic, -1), -1 if committed is None else committed)
+            start = firsts[source] if known < 0 else known
+            if not firsts[source] <= start <= ends[source]:
+                raise self._lost(source, start, firsts[source], ends[source])
+            starts[source.topic] = start
+        return starts
+
+    def _lost(self, source: TopicPartition, wanted: int, first: int, end: int) -> InputLostError:
+        return InputLostError(self._processor.name, source.topic, source.partition, wanted, first, end)
+
+    async def _read(self) -> list[Record]:
+        try:
+            found = await self._consumer.getmany(
+                *self.sources, timeout_ms=self._hosting.poll_ms, max_records=self._hosting.batch_records
+            )
+        except OffsetOutOfRangeError as error:
+            firsts = await self._consumer.beginning_offsets(list(self.sources))
+            ends = await self._consumer.end_offsets(list(self.sources))
+            source = next((source for source in self.sources if source in error.args[0]), self.sources[0])
+            raise self._lost(source, self.positions[source.topic], firsts[source], ends[source]) from error
+        # The inputs' own order, whatever order the fetches came in.
+        return [_record(message) for source in self.sources for message in found.get(source, ())]
+
+    async def _settle(self, records: Sequence[Record]) -> None:
+        name = self._processor.name
+        with metrics.BATCH_SECONDS.labels(name).time():
+            outputs, rejected = await rejections.decide(
+                self._processor, records, self.store, self._hosting.output_bytes, self._deadletters
+            )
+            await self._publisher.publish(outputs)
+            positions = self.positions | {record.topic: record.offset + 1 for record in records}
+            changes = self.store.changes()
+            self.positions = positions
+            if changes:
+                await self._append(changes)
+            self.store.settle()
+        self.progress_at = time.time()
+        metrics.RECORDS.labels(name).inc(len(records))
+        metrics.OUTPUTS.labels(name).inc(len(outputs) - rejected)
+        metrics.REJECTED.labels(name).inc(rejected)
+
+    async def _append(self, changes: dict[bytes, bytes | None]) -> None:
+        topic = self._processor.state_topic
+        if topic is None:
+            raise TypeError(f"{self._processor.name} changed state, but has no state topic")
+        stamp = Stamp(self._epoch, sum(self.positions.values()))
+        entries = changelogs.batch(changes, self.positions, stamp)
+        for first, count in await self._publisher.append(topic, self.partition, entries):
+            if self._log_end is not None and first not in (-1, self._log_end):
+                # Someone else wrote: read it all again, and either repair what was overwritten or give way.
+                raise DeliveryError(self._processor.name, topic, self.partition, "another worker wrote to the state")
+            self._log_end = None if first == -1 else first + count
+
+    def _keys(self) -> dict[str, Any]:
+        return {"processor": self._processor.name, "partition": self.partition}
+
+
+def _record(message: Any) -> Record:
+    return Record(
+        message.topic,
+        message.partition,
+        message.offset,
+        message.key,
+        message.value,
+        message.timestamp,
+        tuple(message.headers),
+    )
