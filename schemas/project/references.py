@@ -76,7 +76,9 @@ def literal_secrets(positions: Positions, written: Mapping[KeyPath, str]) -> lis
     """Secrets that stand in the file itself, by the names of their keys or the form of an address."""
     return [
         positions.finding(
-            path, "a secret does not belong in this file", f"write ${{env:{str(path[-1]).upper()}}} or ${{file:PATH}}"
+            path,
+            "a secret does not belong in this file",
+            f"write ${{env:{'_'.join(map(str, path[1:])).upper()}}} or ${{file:PATH}}",
         )
         for path, text in written.items()
         if path and path[0] in ("kafka", "systems") and _is_literal_secret(str(path[-1]), text)
