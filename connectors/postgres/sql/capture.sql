@@ -69,7 +69,7 @@ begin
     if pg_catalog.pg_trigger_depth() > 1 then
         perform pg_catalog.set_config('duplex.nested', 'yes', true);
     elsif pg_catalog.current_setting('duplex.nested', true) = 'yes' then
-        new_image := duplex.%8$I(tg_relid, coalesce(new_id, old_id));
+        new_image := duplex.look(%7$L, tg_relid, coalesce(new_id, old_id));
         if (new_image is null) <> (tg_op = 'DELETE') then
             return null;
         end if;
@@ -81,34 +81,32 @@ begin
 end $capture$
 $function$, 'capture_' || c.number, duplex.pinned(), target, sink_role,
             duplex.local_id_expression('old', c.key_columns), duplex.local_id_expression('new', c.key_columns),
-            c.entity, 'look_' || c.number);
+            c.entity);
 end $generate$;
 
--- The row with this local id as it now is, as JSON text; null if there is none.
-create or replace function duplex.write_look_function(c duplex.captured)
+-- The row with this local id as it now is, as JSON text; null if there is none. The key columns are found by number.
+create or replace function duplex.write_look_function()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
 begin
     execute format($function$
-create or replace function duplex.%1$I(relation pg_catalog.oid, id pg_catalog.text)
-returns pg_catalog.text language plpgsql %2$s as $look$
+create or replace function duplex.look(captured_entity pg_catalog.text, relation pg_catalog.oid, id pg_catalog.text)
+returns pg_catalog.text language plpgsql stable %s as $look$
 declare
     image pg_catalog.text;
+    condition pg_catalog.text := (
+        select string_agg(format('t.%%I = ($1 ->> %%s)::%%s', a.attname, k.place - 1,
+                                 format_type(a.atttypid, a.atttypmod)), ' and ' order by k.place)
+          from duplex.captured c
+          cross join unnest(c.key_numbers) with ordinality as k(number, place)
+          join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number
+         where c.entity = captured_entity);
 begin
-    execute pg_catalog.format('select pg_catalog.row_to_json(t)::pg_catalog.text from %%s t where %3$s',
-                              relation::pg_catalog.regclass) into image using id::pg_catalog.json;
+    execute format('select row_to_json(t)::text from %%s t where %%s', relation::regclass, condition)
+       into image using id::json;
     return image;
 end $look$
-$function$, 'look_' || c.number, duplex.pinned(), replace(duplex.key_condition(c.relation, c.key_columns), '''', ''''''));
+$function$, replace(duplex.pinned(), '%', '%%'));
 end $generate$;
-
--- `t.a = ($1 ->> 0)::integer and …` for a local id given as json.
-create or replace function duplex.key_condition(relation oid, key_columns text[])
-returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-    select string_agg(format('t.%I = ($1 ->> %s)::%s', k.name, k.place - 1, format_type(a.atttypid, a.atttypmod)),
-                      ' and ' order by k.place)
-      from unnest(key_columns) with ordinality as k(name, place)
-      join pg_attribute a on a.attrelid = relation and a.attname = k.name and not a.attisdropped
-$$;
 
 -- Captures TRUNCATE: an entry for every row, then one that says so. Of a partitioned table, each partition reports its
 -- own rows, and the table itself those of partitions that have no trigger yet.
@@ -168,43 +166,42 @@ $function$, 'chunk_' || c.number, duplex.pinned(),
                duplex.local_id_expression('t', c.key_columns), relation_name, names, bounds, names));
 end $generate$;
 
--- Puts one trigger of ours on a table unless it is there and fires always; true if it had to.
-create or replace function duplex.put_trigger(relation oid, trigger_name text, definition text)
-returns boolean language plpgsql set search_path = pg_catalog, pg_temp as $$
+-- Puts one trigger of ours on a table unless it is there, calls that function and fires always; 1 if it had to, else 0.
+create or replace function duplex.put_trigger(relation oid, trigger_name text, moment text, function_name text, kind text)
+returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
-    if exists (select from pg_trigger g where g.tgrelid = relation and g.tgname = trigger_name and g.tgenabled = 'A') then
-        return false;
+    if exists (select from pg_trigger g join pg_proc p on p.oid = g.tgfoid
+                where g.tgrelid = relation and g.tgname = trigger_name and g.tgenabled = 'A'
+                  and p.pronamespace = 'duplex'::regnamespace and p.proname = function_name) then
+        return 0;
     end if;
-    execute format('create or replace trigger %I ' || definition, trigger_name, relation::regclass);
+    execute format('create or replace trigger %I %s on %s for each %s execute function duplex.%I(%L)', trigger_name, moment,
+                   relation::regclass, case when moment like 'before%' then 'statement' else 'row' end, function_name, kind);
     execute format('comment on trigger %I on %s is %L', trigger_name, relation::regclass, 'duplex: change capture');
     execute format('alter table %s enable always trigger %I', relation::regclass, trigger_name);
-    return true;
+    return 1;
 end $$;
 
 -- Writes the functions of one captured table and puts its triggers in place; returns how many were missing.
+-- Their name sorts before a user's: what a user's trigger then writes is entered after what caused it.
 create or replace function duplex.put_capture(captured_entity text)
 returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
 declare
     c duplex.captured := (select c from duplex.captured c where c.entity = captured_entity);
     partitioned boolean := (select relkind = 'p' from pg_class where oid = c.relation);
+    kind text := case when partitioned then 'root' else 'table' end;
     leaf oid;
     put integer;
 begin
     perform duplex.write_row_function(c, partitioned, (select sink_role from duplex.meta));
-    perform duplex.write_look_function(c);
+    perform duplex.write_look_function();
     perform duplex.write_truncate_function(c);
     perform duplex.write_chunk_function(c);
-    put := duplex.put_trigger(c.relation, '!duplex_capture', format(
-        'after insert or update or delete on %%s for each row execute function duplex.%I()', 'capture_' || c.number))::integer;
-    put := put + duplex.put_trigger(c.relation, '!duplex_truncate', format(
-        'before truncate on %%s for each statement execute function duplex.%I(%L)', 'truncate_' || c.number,
-        case when partitioned then 'root' else 'table' end))::integer;
+    put := duplex.put_trigger(c.relation, '!duplex_capture', 'after insert or update or delete', 'capture_' || c.number, kind)
+         + duplex.put_trigger(c.relation, '!duplex_truncate', 'before truncate', 'truncate_' || c.number, kind);
     for leaf in select t.relid from pg_partition_tree(c.relation) t where partitioned and t.isleaf loop
-        put := put + duplex.put_trigger(leaf, '!duplex_truncate', format(
-            'before truncate on %%s for each statement execute function duplex.%I(%L)', 'truncate_' || c.number,
-            'partition'))::integer;
+        put := put + duplex.put_trigger(leaf, '!duplex_truncate', 'before truncate', 'truncate_' || c.number, 'partition');
     end loop;
-    revoke all on all functions in schema duplex from public;
     return put;
 end $$;
 
@@ -224,14 +221,17 @@ begin
     end loop;
     for found in
         select p.oid::regprocedure as name from pg_proc p where p.pronamespace = 'duplex'::regnamespace
-           and p.proname in ('capture_' || c.number, 'truncate_' || c.number, 'look_' || c.number, 'chunk_' || c.number)
+           and p.proname in ('capture_' || c.number, 'truncate_' || c.number, 'chunk_' || c.number)
     loop
         execute format('drop function %s', found.name);
     end loop;
-    if cardinality(c.granted) > 0 and exists (select from pg_class where oid = c.relation) then
-        execute format('revoke %s on %s from %I', array_to_string(c.granted, ', '), c.relation::regclass,
-                       (select sink_role from duplex.meta));
-    end if;
+    for found in select g.clause from unnest(c.granted) as g(clause) loop
+        begin
+            execute format('revoke %s from %I', found.clause, (select sink_role from duplex.meta));
+        exception when undefined_table or undefined_object or invalid_schema_name then
+            null;  -- what was granted on is gone, and the grant with it
+        end;
+    end loop;
     delete from duplex.load l where l.entity = captured_entity;
     delete from duplex.captured d where d.entity = captured_entity;
 end $$;

@@ -41,6 +41,7 @@ create table duplex.captured (
     units jsonb not null,
     constants jsonb not null default '{}',
     granted text[] not null default '{}',
+    fingerprint text not null default '',
     captured_at timestamptz not null default clock_timestamp()
 );
 
