@@ -5,6 +5,7 @@ duplex.embedded.jars` resolves anew and rewrites the lock file (after a change o
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -27,6 +28,7 @@ LOCK = Path(__file__).parent / "kafka.lock"
 DOWNLOADS_AT_ONCE = 8
 TIMEOUT_S = 60
 ATTEMPTS = 3
+MIRROR_VARIABLE = "DUPLEX_MAVEN_REPOSITORY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,8 @@ def _download(jar: Jar, incoming: Path) -> Path:
                     "Kafka cannot be downloaded",
                     jar.coordinate,
                     f"{type(error).__name__} after {ATTEMPTS} attempts: {error}",
-                    "Check the network and proxy settings, or set KAFKA_BOOTSTRAP_SERVERS to a broker you have.",
+                    f"Check the network and proxy settings. {MIRROR_VARIABLE} names another Maven repository; "
+                    "KAFKA_BOOTSTRAP_SERVERS a broker you have.",
                 ) from error
     raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -130,7 +133,13 @@ class _Counter:
 
 def _dependencies(coordinates: Sequence[str], cache: Path) -> list[Any]:
     maven, parse = require("jgo.maven"), require("jgo.parse")
-    context = maven.MavenContext(repo_cache=cache, resolver=maven.PythonResolver(), timeout=TIMEOUT_S)
+    mirror = os.environ.get(MIRROR_VARIABLE)
+    context = maven.MavenContext(
+        repo_cache=cache,
+        remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
+        resolver=maven.PythonResolver(),
+        timeout=TIMEOUT_S,
+    )
     # raw: an archive's own parent must not manage the versions of the others (log4j would take Kafka back to 3.9).
     return [
         context.create_dependency(parse.Coordinate(*coordinate.split(":"), scope="compile", raw=True))
