@@ -52,7 +52,7 @@ _TIMES: dict[str, Kind] = {
     "time": "time",
     "time without time zone": "time",
 }
-_SHAPE = re.compile(r"^(?P<name>[^(\[]+?)\s*(?:\((?P<args>-?\d+(?:\s*,\s*-?\d+)?)\))?(?P<rest>[^\[\]]*)$")
+_SHAPE = re.compile(r"^(?P<name>[^(\[]+?)\s*(?:\((?P<args>-?\d+(?:\s*,\s*-?\d+)?)\))?(?P<rest>[^\[\]()]*)$")
 
 
 def parse(text: str) -> ColumnType:
