@@ -106,7 +106,17 @@ def _loosen(turn: Turn, entry: SystemState, name: str) -> None:
 
 
 def _refused(turn: Turn, system: str, sent: Sent, why: str) -> None:
-    """The target would not. A command of several units is tried again unit by unit, to find the one it was."""
+    """The target would not. A command of several units is tried again unit by unit, to find the one it was.
+
+    When the row changed while the command was out, what was refused is not what would be sent now: it is sent.
+    """
+    entry = turn.system(system)
+    if not all(holds(unit.base, entry.image) for unit in sent.units):
+        return
+    _remember(turn, system, sent, why)
+
+
+def _remember(turn: Turn, system: str, sent: Sent, why: str) -> None:
     entry = turn.system(system)
     versions = {name: version for unit in sent.units for name, version in unit.versions.items()}
     if len(sent.units) > 1:

@@ -64,9 +64,26 @@ class Oracle:
             return True
         if self._agreement(act, name, value) and any(_replaces(other, 0, name, value) for other in self.acts):
             return True
-        since = self.processed.get(act.number, act.at)
-        return any(_names(verdict, name, value) for step in self.steps if step.at >= min(since, act.at)
-                   for verdict in step.verdicts)
+        if self._ended_out_of_sight(act, name):
+            return True
+        later = [step for step in self.steps if step.at >= act.at]
+        if any(self._replaced_in_the_hub(step, name, value) for step in later):
+            return True
+        return any(_decided_away(step, name, value) for step in later) or any(
+            _names(verdict, name, value) for step in later for verdict in step.verdicts
+        )
+
+    def _replaced_in_the_hub(self, step: Step, name: str, value: Token) -> bool:
+        """Whether, while the hub had this value, an edit arrived of someone whose row showed it."""
+        other = self._act(step)
+        return other is not None and token(step.before.values[name]) == value and _replaces(other, 0, name, value)
+
+    def _ended_out_of_sight(self, act: Act, name: str) -> bool:
+        """Whether the record was deleted where this field is never shown: who deletes there has seen all there is."""
+        tables = self.world.tables
+        return self.final.deleted and any(
+            other.kind == "delete" and name not in tables[other.system].lens.writable for other in self.acts
+        )
 
     def _agreement(self, act: Act, name: str, value: Token) -> bool:
         """Whether this edit and another's, or the hub's, met as equals: who saw the one has seen the other."""
@@ -297,6 +314,12 @@ def _replaces(other: Act, since: int, name: str, value: Token) -> bool:
     if cell is None or cell.token != value or cell.at < since:
         return False
     return name in other.wrote or other.kind == "delete"
+
+
+def _decided_away(step: Step, name: str, value: Token) -> bool:
+    """Whether an operator, who is shown the record, ended it with this value in it."""
+    decided = isinstance(step.input.event, Decided) and step.after.deleted and not step.before.deleted
+    return decided and token(step.before.values[name]) == value
 
 
 def _names(verdict: Verdict, name: str, value: Token) -> bool:
