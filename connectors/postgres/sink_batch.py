@@ -180,8 +180,8 @@ class BatchWriter:
             documents(sets),
             masks,
             *_names(items),
-            [verdict.outcome] * len(items),
-            [verdict.error] * len(items),
+            verdict.outcome,
+            verdict.error,
             items[0].command.entity,
             final,
         )

@@ -128,7 +128,8 @@ with recursive beneath as (
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
 )
 select relation::bigint as relation, "table", key_known,
--- $1 keys  $2 bases  $3 sets  $4 units touched  $5 ids  $6 records  $7 hops  $8 outcomes  $9 errors  $10 entity  $11 final
+-- $1 keys  $2 bases  $3 sets  $4 units touched  $5 ids  $6 records  $7 hops  $8 outcome of all  $9 error of all
+-- $10 entity  $11 final
 -- Rows are locked one by one in the order of the commands, which the sink sorts by key. The lock gives the newest
 -- version of a row; the update finds it by its place, and misses it if it was written after this statement began:
 -- such a command, like one whose row was not found, is left over, and comes again in a statement of its own, which
@@ -136,10 +137,10 @@ select relation::bigint as relation, "table", key_known,
 format($update$with command as materialized (
     select * from rows from (
         json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s), json_to_recordset($3::json) as (%3$s),
-        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::int[]), unnest($8::text[]), unnest($9::text[])
-    ) with ordinality as command(%4$s, %5$s, %6$s, mask, id, record_id, hop, outcome, error, place)
+        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::int[])
+    ) with ordinality as command(%4$s, %5$s, %6$s, mask, id, record_id, hop, place)
 ), found as materialized (
-    select command.place, command.id, command.record_id, command.hop, command.outcome, command.error, held.*
+    select command.place, command.id, command.record_id, command.hop, held.*
       from command cross join lateral (
           select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %7$s as local_id, %8$s, %9$s
             from %10$s as t where %11$s for no key update) as held
@@ -154,7 +155,7 @@ format($update$with command as materialized (
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
     select $10, 'u', coalesce(left_id, local_id), case when left_id <> local_id then local_id end,
-           image, coalesce(left_image, image), id, record_id, hop, outcome, error
+           image, coalesce(left_image, image), id, record_id, hop, $8, $9
       from settled order by place
 )
 select coalesce(array_agg(place), '{}') as places from settled$update$,

@@ -1,0 +1,41 @@
+"""Connectors by name: the entry points of the group `duplex.connectors`, ours and anybody's."""
+
+import difflib
+from collections.abc import Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, cast
+
+from connectors.base import Connector, Factory
+from connectors.errors import RefusedError
+
+GROUP = "duplex.connectors"
+
+
+def kinds() -> tuple[str, ...]:
+    """The names of every installed connector, sorted."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def open_connector(kind: str, system: str, pipeline: str, options: Mapping[str, Any]) -> Connector:
+    """The connector of one system, made from its settings; nothing is connected yet.
+
+    Raises RefusedError for a kind that is not installed or cannot be loaded, and for settings it does not take.
+    """
+    found = [point for point in entry_points(group=GROUP) if point.name == kind]
+    if not found:
+        raise _unknown(kind, system)
+    return _load(found[0], system)(system, pipeline, options)
+
+
+def _load(point: EntryPoint, system: str) -> Factory:
+    try:
+        return cast(Factory, point.load())
+    except (ImportError, AttributeError) as error:
+        what = f"connector {point.name} ({point.value})"
+        raise RefusedError(system, what, f"it cannot be loaded: {error}", "Install its package again.") from error
+
+
+def _unknown(kind: str, system: str) -> RefusedError:
+    near = difflib.get_close_matches(kind, kinds(), n=3, cutoff=0.5)
+    remedy = f"Did you mean {' or '.join(near)}?" if near else f"Installed are {', '.join(kinds()) or 'none'}."
+    return RefusedError(system, f"connector {kind}", "no such connector is installed", remedy)

@@ -1,0 +1,137 @@
+"""One partition of a command topic: decode, apply, commit, in order, again and again until it is done."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from connectors import sink_metrics
+from connectors.base import Effect, Sink
+from connectors.errors import ConnectorsError
+from schemas.codec import Codec
+from schemas.errors import UndecodableError
+from schemas.messages import Command
+
+log = structlog.get_logger(__name__)
+
+BATCH_COMMANDS = 1000
+FIRST_WAIT_S = 0.2
+LONGEST_WAIT_S = 15.0
+
+
+class DeadLetters(Protocol):
+    """Where messages go that are no commands."""
+
+    async def put(self, record: Any, error: UndecodableError) -> None:
+        """Set a record aside; returns when the broker has it. Raises KafkaError."""
+        ...
+
+
+class Offsets(Protocol):
+    """Where the runner's progress is kept."""
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None: ...
+
+
+@dataclass(slots=True)
+class Backoff:
+    """Waits that grow, with jitter, and end at once when `stopping` is set."""
+
+    stopping: asyncio.Event
+    tries: int = 0
+
+    async def wait(self) -> None:
+        """Wait a while, longer each time, at most LONGEST_WAIT_S seconds."""
+        longest_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2 ** min(self.tries, 16))
+        self.tries += 1
+        try:
+            async with asyncio.timeout(longest_s * random.uniform(0.5, 1.0)):
+                await self.stopping.wait()
+        except TimeoutError:
+            return
+
+
+@dataclass(slots=True)
+class Lane:
+    """Carries out what was fetched of one partition. `progress_at` is when it last got on, in epoch seconds.
+
+    `stopping` lets an attempt that is under way finish, and starts no other.
+    """
+
+    system: str
+    place: TopicPartition
+    sink: Sink
+    offsets: Offsets
+    deadletters: DeadLetters
+    codec: Codec
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    progress_at: float = field(default_factory=time.time)
+
+    async def work(self, records: Sequence[Any]) -> None:
+        """Apply and commit these records, batch by batch, until done or told to stop."""
+        self.progress_at = time.time()
+        for start in range(0, len(records), BATCH_COMMANDS):
+            batch = records[start : start + BATCH_COMMANDS]
+            if not await self._until_done(lambda batch=batch: self._carry_out(batch)):  # type: ignore[misc]
+                return
+            await self._commit(batch[-1].offset + 1)
+            self.progress_at = time.time()
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[None]]) -> bool:
+        """Repeat an attempt while what it needs is away; False if told to stop before it succeeded."""
+        backoff = Backoff(self.stopping)
+        while not self.stopping.is_set():
+            try:
+                await attempt()
+                return True
+            except (ConnectorsError, KafkaError) as error:
+                sink_metrics.RETRIES.labels(self.system).inc()
+                log.warning(
+                    "a batch of commands could not be carried out and will come again",
+                    system=self.system,
+                    partition=self.place.partition,
+                    tries=backoff.tries + 1,
+                    error=str(error),
+                )
+            await backoff.wait()
+        return False
+
+    async def _carry_out(self, records: Sequence[Any]) -> None:
+        commands = [command for record in records if (command := await self._decoded(record)) is not None]
+        if not commands:
+            return
+        started = time.perf_counter()
+        effects = await self.sink.apply(commands)
+        sink_metrics.BATCH_SECONDS.labels(self.system).observe(time.perf_counter() - started)
+        sink_metrics.BATCH_COMMANDS.labels(self.system).observe(len(commands))
+        count(self.system, effects)
+
+    async def _decoded(self, record: Any) -> Command | None:
+        try:
+            return self.codec.decode_as(record.value or b"", Command)
+        except UndecodableError as error:
+            await self.deadletters.put(record, error)
+            return None
+
+    async def _commit(self, offset: int) -> None:
+        """A commit that fails costs only a repeat, which the sink's fence knows."""
+        try:
+            await self.offsets.commit({self.place: offset})
+        except (CommitFailedError, IllegalStateError):
+            log.debug("the partition is somebody else's now", partition=self.place.partition)
+        except KafkaError as error:
+            log.warning("progress was not committed", partition=self.place.partition, error=str(error))
+
+
+def count(system: str, effects: Sequence[Effect]) -> None:
+    """Count what became of commands, and say which ones the system did not take."""
+    for effect in effects:
+        sink_metrics.COMMANDS.labels(system, effect.outcome or "skipped").inc()
+        if effect.outcome == "failed":
+            log.warning("the system did not take a command", system=system, command=effect.command, error=effect.error)

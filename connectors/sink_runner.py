@@ -1,0 +1,256 @@
+"""Moves commands from Kafka into a sink.
+
+The order of things for a partition: fetch → decode (what is no command goes to the dead letters) → `sink.apply` →
+commit the offset. Partitions run side by side, each in its own order. A crash between apply and commit brings the
+batch again, and the sink knows a command that it has carried out.
+Told to stop (the task is cancelled), or when a partition goes to another process: the attempt under way is finished
+and committed, for at most DRAIN_S seconds; then it is cancelled, which leaves all of the batch in effect or nothing.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+from connectors import sink_metrics
+from connectors.base import Effect, Sink
+from connectors.errors import ConnectorsError
+from connectors.sink_lane import Backoff, Lane, count
+from schemas import deadletters as envelopes
+from schemas import heartbeats
+from schemas.codec import Codec
+from schemas.errors import UndecodableError
+
+log = structlog.get_logger(__name__)
+
+SESSION_TIMEOUT_MS = 8_000
+DRAIN_S = 5.0
+POLL_MS = 200
+PARKED_INTERVAL_S = 0.5
+
+
+@runtime_checkable
+class Parking(Protocol):
+    """A sink that keeps commands waiting for something outside their batch, and tries them when it is asked to."""
+
+    async def retry_parked(self) -> Sequence[Effect]: ...
+
+
+async def run_sink(
+    sink: Sink,
+    *,
+    system: str,
+    topic: str,
+    group: str,
+    kafka: Mapping[str, Any],
+    deadletters: str,
+    instance: str | None = None,
+) -> None:
+    """Carry out the commands of `topic` until cancelled; does not close the sink.
+
+    `kafka` are the arguments of every aiokafka client. `instance` names this process in the group and must not change
+    when it restarts (None: made of group and host). A broker or system that is away is waited for; any other
+    exception of the sink ends this with that exception.
+    """
+    runner = _Runner(sink, system, topic, group, kafka, deadletters, instance or f"{group}.{socket.gethostname()}")
+    await runner.run()
+
+
+class _DeadLetters:
+    """Sends records to the dead-letter topic as they came, with the reason in their headers."""
+
+    def __init__(self, kafka: Mapping[str, Any], topic: str, component: str) -> None:
+        self._kafka = kafka
+        self._topic = topic
+        self._component = component
+        self._producer: AIOKafkaProducer | None = None
+        self._opening = asyncio.Lock()
+
+    async def put(self, record: Any, error: UndecodableError) -> None:
+        producer = await self._open()
+        failure = envelopes.Failure(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            stage="VALUE_CONVERTER",
+            component=self._component,
+            error_class=type(error).__name__,
+            message=str(error),
+        )
+        headers = envelopes.headers(failure, list(record.headers))
+        await producer.send_and_wait(self._topic, key=record.key, value=record.value, headers=headers)
+        log.warning("a message that is no command was set aside", topic=record.topic, partition=record.partition,
+                    offset=record.offset, error=str(error))  # fmt: skip
+
+    async def _open(self) -> AIOKafkaProducer:
+        async with self._opening:
+            if self._producer is None:
+                producer = AIOKafkaProducer(**self._kafka, acks="all", enable_idempotence=True)
+                try:
+                    await producer.start()
+                except BaseException:
+                    await producer.stop()
+                    raise
+                self._producer = producer
+            return self._producer
+
+    async def close(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await producer.stop()
+
+
+class _Runner:
+    def __init__(
+        self, sink: Sink, system: str, topic: str, group: str, kafka: Mapping[str, Any], deadletters: str, instance: str
+    ) -> None:
+        self._sink = sink
+        self._system = system
+        self._topic = topic
+        self._loop_name = f"sink {system}"
+        self._codec = Codec()
+        self._stopping = asyncio.Event()
+        self._deadletters = _DeadLetters(kafka, deadletters, self._loop_name)
+        self._lanes: dict[TopicPartition, Lane] = {}
+        self._busy: dict[TopicPartition, asyncio.Task[None]] = {}
+        self._done: dict[TopicPartition, int] = {}
+        self._parked_at = time.time()
+        self._consumer = AIOKafkaConsumer(
+            **kafka,
+            group_id=group,
+            group_instance_id=instance,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            session_timeout_ms=SESSION_TIMEOUT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
+            rebalance_timeout_ms=SESSION_TIMEOUT_MS + int(DRAIN_S * 1000),
+            max_partition_fetch_bytes=2 * 1024 * 1024,
+            # A partition that waits for its lane must not keep the fetches of the others back.
+            consumer_timeout_ms=20,
+            fetch_max_wait_ms=100,
+        )
+
+    async def run(self) -> None:
+        parked = asyncio.create_task(self._retry_parked()) if isinstance(self._sink, Parking) else None
+        try:
+            await self._connect()
+            self._consumer.subscribe([self._topic], listener=_Listener(self))
+            while True:
+                await self._round()
+                if parked is not None and parked.done():
+                    parked.result()
+        finally:
+            await self._stop(parked)
+
+    async def _connect(self) -> None:
+        backoff = Backoff(self._stopping)
+        while True:
+            try:
+                await self._consumer.start()
+                return
+            except KafkaError as error:
+                log.warning("Kafka does not answer; look at kafka.bootstrap. Trying again", error=str(error))
+            await backoff.wait()
+
+    async def _round(self) -> None:
+        fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
+        for place, records in fetched.items():
+            # Paused while its lane is at work: the next batch of a partition begins when this one is committed.
+            self._consumer.pause(place)
+            self._busy[place] = asyncio.create_task(self._lane(place).work(records))
+            self._busy[place].add_done_callback(lambda _, place=place: self._resume(place))  # type: ignore[misc]
+        self._collect()
+        self._observe()
+
+    def _lane(self, place: TopicPartition) -> Lane:
+        if place not in self._lanes:
+            self._lanes[place] = Lane(self._system, place, self._sink, self, self._deadletters, self._codec)
+        return self._lanes[place]
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Note how far a lane came, here and at the broker."""
+        self._done |= offsets
+        await self._consumer.commit(offsets)
+
+    def _resume(self, place: TopicPartition) -> None:
+        if place in self._lanes and place in self._consumer.assignment():
+            self._consumer.resume(place)
+
+    def _collect(self) -> None:
+        """Forget lanes' work that is done; raise what a lane could not live with."""
+        for place, task in list(self._busy.items()):
+            if task.done():
+                del self._busy[place]
+                task.result()
+
+    def _observe(self) -> None:
+        behind = 0
+        for place in self._consumer.assignment():
+            end = self._consumer.highwater(place)
+            behind += max(0, end - self._done.get(place, end)) if end is not None else 0
+        sink_metrics.LAG.labels(self._system).set(behind)
+        slowest = min(
+            (self._lanes[place].progress_at for place in self._busy if place in self._lanes), default=time.time()
+        )
+        heartbeats.HEARTBEAT.labels(self._loop_name).set(min(slowest, self._parked_at))
+
+    async def _retry_parked(self) -> None:
+        assert isinstance(self._sink, Parking)
+        backoff = Backoff(self._stopping)
+        while not self._stopping.is_set():
+            self._parked_at = time.time() if not backoff.tries else self._parked_at
+            try:
+                count(self._system, await self._sink.retry_parked())
+                backoff.tries = 0
+            except ConnectorsError as error:
+                log.warning("waiting commands could not be tried again", system=self._system, error=str(error))
+                await backoff.wait()
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PARKED_INTERVAL_S):
+                    await self._stopping.wait()
+
+    async def drain(self, places: Iterable[TopicPartition]) -> None:
+        """Let the lanes of these partitions finish what they are at, and drop them."""
+        lanes = {place: self._lanes.pop(place) for place in list(places) if place in self._lanes}
+        tasks = [self._busy.pop(place) for place in lanes if place in self._busy]
+        for lane in lanes.values():
+            lane.stopping.set()
+        for place in lanes:
+            self._done.pop(place, None)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+            for task in late:
+                task.cancel()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, Exception):
+                    raise result
+
+    async def _stop(self, parked: asyncio.Task[None] | None) -> None:
+        self._stopping.set()
+        try:
+            await self.drain(list(self._lanes))
+        finally:
+            if parked is not None:
+                parked.cancel()
+                await asyncio.gather(parked, return_exceptions=True)
+            await self._consumer.stop()
+            await self._deadletters.close()
+        log.info("the sink stopped", system=self._system)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, runner: _Runner) -> None:
+        self._runner = runner
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        await self._runner.drain(revoked)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        log.info("the sink owns partitions", partitions=sorted(place.partition for place in assigned))
