@@ -115,24 +115,27 @@ returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate
 begin
     execute format($function$
 create or replace function duplex.%1$I() returns trigger language plpgsql security definer %2$s as $capture$
+declare
+    key_names text[] := array(select a.attname::text
+                                from duplex.captured c
+                                cross join unnest(c.key_numbers) with ordinality as k(number, place)
+                                join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number
+                               where c.entity = %3$L order by k.place);
 begin
-    if tg_argv[0] = 'partition' then
-        if not exists (select from duplex.captured c where c.entity = %3$L
-                       and c.relation = pg_catalog.pg_partition_root(tg_relid)) then
-            return null;
-        end if;
+    if tg_argv[0] = 'partition' and not exists (
+        select from duplex.captured c where c.entity = %3$L and c.relation = pg_partition_root(tg_relid)) then
+        return null;
     end if;
-    execute pg_catalog.format(
+    execute format(
         'insert into duplex.change_log (entity, op, local_id, before)'
-        ' select $1, ''d'', %4$s, pg_catalog.row_to_json(t)::pg_catalog.text from %%s t'
-        ' where $2 or not exists (select from pg_catalog.pg_trigger g where g.tgrelid = t.tableoid'
-        ' and g.tgname = ''!duplex_truncate'')', tg_relid::pg_catalog.regclass)
-        using %3$L::pg_catalog.text, tg_argv[0] <> 'root';
+        ' select $1, ''d'', %%s, row_to_json(t)::text from %%s t'
+        ' where $2 or not exists (select from pg_trigger g where g.tgrelid = t.tableoid and g.tgname = ''!duplex_truncate'')',
+        duplex.local_id_expression('t', key_names), tg_relid::regclass)
+        using %3$L::text, tg_argv[0] <> 'root';
     insert into duplex.change_log (entity, op, local_id) values (%3$L, 't', '[]');
     return null;
 end $capture$
-$function$, 'truncate_' || c.number, duplex.pinned(), c.entity,
-            replace(duplex.local_id_expression('t', c.key_columns), '''', ''''''));
+$function$, 'truncate_' || c.number, duplex.pinned(), c.entity);
 end $generate$;
 
 -- Reads the next rows of the initial load in key order, as they are: (local id, image).

@@ -1,0 +1,255 @@
+"""Moves batches of changes from a source into Kafka.
+
+Order of things, per batch: encode; send, partition by partition; wait until every record of it and of all batches
+before it is acknowledged by all replicas; acknowledge the position to the source. Several batches are under way at
+once, but of one partition only one request: a record is never sent before its elder is safe, so that a failed request
+cannot let the younger of two changes of a row overtake the other.
+
+Nothing is kept here. Whatever breaks, Kafka or the source, the round ends: its producer is thrown away (an idempotent
+one can get stuck), and the next round reads again after the last acknowledged position.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
+from prometheus_client import Counter, Gauge
+
+from connectors.base import Batch, Source
+from connectors.errors import ConnectorsError, UnreachableError
+from schemas.codec import Codec
+from schemas.heartbeats import beat
+from schemas.messages import Change
+
+log = structlog.get_logger(__name__)
+
+EVENTS = Counter("duplex_source_events", "Changes that are safe in Kafka.", ["system"])
+RESTARTS = Counter("duplex_source_restarts", "Rounds of a source that ended in an error.", ["system"])
+LAG = Gauge("duplex_source_lag_seconds", "From the last change's own time to its safety in Kafka.", ["system"])
+
+BATCH_BYTES = 900_000
+BATCHES_UNDER_WAY = 8
+STUCK_AFTER_S = 30.0
+IDLE_BEAT_S = 5.0
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 15.0
+KEYS_REMEMBERED = 200_000
+
+Route = Callable[[Change], tuple[str, bytes]]
+Place = tuple[str, int]
+Delivery = asyncio.Future[Any]
+
+
+@dataclass(eq=False)
+class StuckProducerError(ConnectorsError):
+    """Kafka did not acknowledge a batch for too long."""
+
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"Kafka acknowledged nothing for {self.seconds:.0f} s; the producer is made anew"
+
+
+@dataclass(slots=True)
+class UnderWay:
+    """A batch that was sent: its position, what it is waiting for, how many changes, the time of the last one."""
+
+    position: Any
+    deliveries: Sequence[Delivery]
+    changes: int
+    last_us: int | None
+
+
+@dataclass(slots=True)
+class Progress:
+    """What outlives a round: the last acknowledged position, and the failures since then."""
+
+    acked: Any = None
+    failures: int = 0
+
+
+class Partitioner:
+    """Kafka's default placement of keys (murmur2, positive, modulo), with the answers kept for a while."""
+
+    def __init__(self, remembered: int = KEYS_REMEMBERED) -> None:
+        self._known: dict[tuple[bytes, int], int] = {}
+        self._remembered = remembered
+
+    def partition(self, key: bytes, partitions: int) -> int:
+        """The partition of a key in a topic with this many."""
+        found = self._known.get((key, partitions))
+        if found is None:
+            if len(self._known) >= self._remembered:
+                self._known.clear()
+            found = (murmur2(key) & 0x7FFFFFFF) % partitions
+            self._known[key, partitions] = found
+        return found
+
+
+class Sender:
+    """Sends changes with one producer, at most one request per partition at a time."""
+
+    def __init__(self, producer: AIOKafkaProducer, route: Route, codec: Codec, partitioner: Partitioner) -> None:
+        self._producer = producer
+        self._route = route
+        self._codec = codec
+        self._partitioner = partitioner
+        self._counts: dict[str, int] = {}
+        self._last: dict[Place, Delivery] = {}
+
+    async def send(self, changes: Sequence[Change]) -> list[Delivery]:
+        """Send these after all earlier ones of their partitions; what to wait for. Raises KafkaError."""
+        placed: dict[Place, list[tuple[bytes, bytes]]] = {}
+        for change in changes:
+            topic, key = self._route(change)
+            count = self._counts.get(topic) or await self._count(topic)
+            place = (topic, self._partitioner.partition(key, count))
+            placed.setdefault(place, []).append((key, self._codec.encode(change)))
+        return [sent for place, records in placed.items() for sent in await self._send_to(place, records)]
+
+    async def _count(self, topic: str) -> int:
+        found = await self._producer.partitions_for(topic)
+        self._counts[topic] = len(found)
+        return len(found)
+
+    async def _send_to(self, place: Place, records: Sequence[tuple[bytes, bytes]]) -> list[Delivery]:
+        sent = []
+        batch = self._producer.create_batch()
+        for key, value in records:
+            if batch.append(timestamp=None, key=key, value=value) is None:
+                sent.append(await self._send_batch(place, batch))
+                batch = self._producer.create_batch()
+                batch.append(timestamp=None, key=key, value=value)
+        return [*sent, await self._send_batch(place, batch)]
+
+    async def _send_batch(self, place: Place, batch: Any) -> Delivery:
+        elder = self._last.get(place)
+        if elder is not None:
+            await asyncio.shield(elder)
+        batch.close()
+        sent = await self._producer.send_batch(batch, place[0], partition=place[1])
+        self._last[place] = sent
+        return cast(Delivery, sent)
+
+
+async def run_source(source: Source, route: Route, kafka: Mapping[str, Any], system: str) -> None:
+    """Move changes from `source` to the topic and key that `route` gives, until cancelled.
+
+    `kafka` holds keyword arguments for an aiokafka client. A broker or system that does not answer is waited for, with
+    growing pauses, and said; any other error is raised. Closes the source.
+    """
+    progress, partitioner, codec = Progress(), Partitioner(), Codec()
+    try:
+        while True:
+            try:
+                await _round(source, route, kafka, system, progress, partitioner, codec)
+            except (KafkaError, UnreachableError, StuckProducerError) as error:
+                await _pause(error, system, progress)
+    finally:
+        with suppress(UnreachableError):
+            await source.close()
+
+
+async def _pause(error: Exception, system: str, progress: Progress) -> None:
+    """Say what is wrong, and wait a while: longer each time, never the same for all."""
+    progress.failures += 1
+    RESTARTS.labels(system).inc()
+    longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(progress.failures, 16))
+    pause_s = longest * random.uniform(0.5, 1.0)
+    what = str(error) if isinstance(error, ConnectorsError) else f"Kafka: {error!r}"
+    log.warning("the source waits and tries again", system=system, error=what, pause_s=round(pause_s, 2))
+    await asyncio.sleep(pause_s)
+
+
+async def _round(
+    source: Source,
+    route: Route,
+    kafka: Mapping[str, Any],
+    system: str,
+    progress: Progress,
+    partitioner: Partitioner,
+    codec: Codec,
+) -> None:
+    """One producer's life. Ends only by an error."""
+    producer = AIOKafkaProducer(
+        **kafka, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES, linger_ms=0, request_timeout_ms=10_000
+    )
+    try:
+        await producer.start()
+        sender = Sender(producer, route, codec, partitioner)
+        under_way: asyncio.Queue[UnderWay] = asyncio.Queue(BATCHES_UNDER_WAY)
+        await _first_to_end(
+            _send_all(source, sender, under_way, progress.acked),
+            _acknowledge_all(source, under_way, system, progress),
+        )
+    finally:
+        await _discard(producer)
+
+
+async def _first_to_end(*works: Any) -> None:
+    """Run these until one ends, then end the others; its error is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+
+
+async def _send_all(source: Source, sender: Sender, under_way: asyncio.Queue[UnderWay], after: Any) -> None:
+    batches = cast(AsyncGenerator[Batch, None], source.read(after))
+    async with aclosing(batches):
+        async for batch in batches:
+            deliveries = await sender.send(batch.changes)
+            last_us = batch.changes[-1].ts_us if batch.changes else None
+            await under_way.put(UnderWay(batch.position, deliveries, len(batch.changes), last_us))
+
+
+async def _acknowledge_all(source: Source, under_way: asyncio.Queue[UnderWay], system: str, progress: Progress) -> None:
+    """Acknowledge batches in order, each when all of it is safe."""
+    while True:
+        try:
+            batch = await asyncio.wait_for(under_way.get(), IDLE_BEAT_S)
+        except TimeoutError:
+            beat(f"source-{system}")
+            continue
+        await _safe(batch.deliveries)
+        await source.ack(batch.position)
+        progress.acked, progress.failures = batch.position, 0
+        _count(system, batch)
+
+
+async def _safe(deliveries: Sequence[Delivery]) -> None:
+    """Wait for these. Raises KafkaError, and StuckProducerError when nothing comes."""
+    if not deliveries:
+        return
+    done, waiting = await asyncio.wait(deliveries, timeout=STUCK_AFTER_S, return_when=asyncio.FIRST_EXCEPTION)
+    for delivery in done:
+        delivery.result()
+    if waiting:
+        raise StuckProducerError(STUCK_AFTER_S)
+
+
+def _count(system: str, batch: UnderWay) -> None:
+    beat(f"source-{system}")
+    EVENTS.labels(system).inc(batch.changes)
+    if batch.last_us is not None:
+        LAG.labels(system).set(max(0.0, time.time() - batch.last_us / 1e6))
+
+
+async def _discard(producer: AIOKafkaProducer) -> None:
+    """Let go of a producer without waiting for what it still wants to send."""
+    with suppress(KafkaError, TimeoutError):
+        await asyncio.wait_for(producer.stop(), 5.0)
