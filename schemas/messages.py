@@ -173,8 +173,8 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """A request to the owner of one natural key. `natural_key` is its normalised JSON array text.
 
     `kind`: claim (this row wants the record of this key), hold (this row is linked to `record_id` and now carries
-    the key), release (it carries the key no more), gone (its row was deleted). `moved_from` is set on a hold of a
-    row whose local id changed: the id it had.
+    the key), release (it carries the key no more), gone (its row was deleted). `moved_from` is set on a claim or hold
+    of a row whose local id changed: the id it had.
     """
 
     kind: Literal["claim", "hold", "release", "gone"]

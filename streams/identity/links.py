@@ -1,0 +1,90 @@
+"""The links processor of an entity: gives every row's events to its record's log."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from schemas.codec import Codec
+from schemas.identifiers import row_key
+from schemas.messages import Change, Link
+from schemas.topics import Topics
+from streams.identity.rows import Effects, NaturalKey, RowEvent, RowLinker, RowState
+from streams.processors.records import Decided, Output, Record, UnprocessableError, each
+from streams.processors.stores import Store
+
+
+class LinksProcessor:
+    """See `streams.identity.rows`. State by row key; reads the changes of every system, and its own answers.
+
+    `natural_key` is None where the entity has none: every row is a record of its own then.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        entity: str,
+        systems: Sequence[str],
+        natural_key: NaturalKey | None = None,
+        codec: Codec | None = None,
+    ) -> None:
+        self.name = f"links.{entity}"
+        self.inputs = (topics.links(entity), *(topics.changes(system, entity) for system in systems))
+        self.outputs = (topics.records(entity), topics.claims(entity))
+        self.state_topic: str | None = topics.state("links", entity)
+        self._topics = topics
+        self._entity = entity
+        self._codec = codec or Codec()
+        self._linker = RowLinker(entity, natural_key or _no_key, self._change)
+        self._encode = msgspec.msgpack.Encoder().encode
+        self._decode = msgspec.msgpack.Decoder(RowState).decode
+
+    def apply(self, records: Sequence[Record], store: Store) -> list[Decided]:
+        """Link what can be linked; keep the rest waiting."""
+        return each(records, lambda record: self._one(record, store))
+
+    def _one(self, record: Record, store: Store) -> Iterable[Decided]:
+        if record.value is None:
+            return ()
+        message = self._codec.decode(record.value)
+        if isinstance(message, Change):
+            if message.op == "t":
+                return ()
+            event = RowEvent(message, record.value)
+            local_id = message.local_id if message.before_id is None else message.before_id
+            return self._row(record, store, (message.system, local_id), lambda row: self._linker.on_change(row, event))
+        if isinstance(message, Link):
+            row_id = (message.system, message.local_id)
+            return self._row(record, store, row_id, lambda row: self._linker.on_link(row, message))
+        raise UnprocessableError(f"a {type(message).__name__} where a Change or a Link belongs", "decode")
+
+    def _row(
+        self, record: Record, store: Store, row_id: tuple[str, str], decide: Callable[[RowState], Effects]
+    ) -> Iterable[Decided]:
+        key = row_key(*row_id)
+        found = store.get(key)
+        row = RowState() if found is None else self._decode(found)
+        effects = decide(row)
+        after = self._encode(row)
+        if after != found:
+            store.put(key, after)
+        return self._outputs(record, effects)
+
+    def _outputs(self, record: Record, effects: Effects) -> Iterable[Decided]:
+        # Links and claims go second: who learns a link from them must find the earlier events in the record's log.
+        topics, entity, encode = self._topics, self._entity, self._codec.encode
+        for record_id, data in effects.forwards:
+            yield Output(topics.records(entity), record_id.encode(), data, cause=record)
+        for link in effects.links:
+            key = row_key(link.system, link.local_id)
+            yield Output(topics.links(entity), key, encode(link), stage=1, cause=record)
+        for system, local_id in effects.unlinked:
+            yield Output(topics.links(entity), row_key(system, local_id), None, stage=1, cause=record)
+        for claim in effects.claims:
+            yield Output(topics.claims(entity), claim.natural_key.encode(), encode(claim), stage=1, cause=record)
+
+    def _change(self, data: bytes) -> Change:
+        return self._codec.decode_as(data, Change)
+
+
+def _no_key(system: str, image: str) -> str | None:
+    return None
