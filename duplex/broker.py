@@ -18,6 +18,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from aiokafka.errors import for_code as error_of_code
+from aiokafka.partitioner import murmur2
 
 from duplex.errors import DuplexError
 from schemas.topics import TopicSpec
@@ -166,7 +167,9 @@ async def _visible(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
     deadline_s = time.monotonic() + VISIBLE_WITHIN_S
     while missing := set(names) - (await partition_counts(client, names)).keys():
         if time.monotonic() > deadline_s:
-            raise TopicRefusedError(min(missing), "the topic was made", f"no broker knows of it after {VISIBLE_WITHIN_S} s")
+            raise TopicRefusedError(
+                min(missing), "the topic was made", f"no broker knows of it after {VISIBLE_WITHIN_S} s"
+            )
         await asyncio.sleep(0.05)
 
 
@@ -235,8 +238,14 @@ async def read_all(options: Options, topic: str, last: int | None = None) -> Asy
 
     A topic that does not exist is empty. Raises BrokerError.
     """
-    if not (partitions := await partitions_of(options, topic)):
-        return
+    if partitions := await partitions_of(options, topic):
+        async for batch in _read(options, partitions, last):
+            yield batch
+
+
+async def _read(
+    options: Options, partitions: Sequence[TopicPartition], last: int | None
+) -> AsyncIterator[list[Message]]:
     async with consumer(options, max_poll_records=5000) as client:
         client.assign(partitions)
         ends = await client.end_offsets(partitions)
@@ -278,6 +287,20 @@ def _message(record: Any) -> Message:
         record.value,
         tuple(record.headers or ()),
     )
+
+
+async def read_key(options: Options, topic: str, key: bytes) -> list[Message]:
+    """Every message of one key, in order; reads the key's partition only. Raises BrokerError."""
+    partitions = await partitions_of(options, topic)
+    if not partitions:
+        return []
+    own = partitions[partition_of(key, len(partitions))]
+    return [message async for batch in _read(options, [own], None) for message in batch if message.key == key]
+
+
+def partition_of(key: bytes, count: int) -> int:
+    """The partition that Kafka's clients give a key."""
+    return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 
 async def follow(options: Options, topic: str, from_beginning: bool) -> AsyncIterator[list[Message]]:
@@ -329,6 +352,15 @@ async def _committed(
         # A broker on which no group ever committed has no coordinator to ask.
         return {}
     return {partition: found.offset for partition, found in offsets.items() if found.offset >= 0}
+
+
+async def count(options: Options, topic: str) -> int:
+    """How many messages a topic that is never compacted holds. Raises BrokerError."""
+    if not (partitions := await partitions_of(options, topic)):
+        return 0
+    async with consumer(options) as client:
+        begins, ends = await client.beginning_offsets(partitions), await client.end_offsets(partitions)
+    return sum(ends[each] - begins[each] for each in partitions)
 
 
 async def newest_ms(options: Options, topic: str) -> int | None:

@@ -1,5 +1,7 @@
 """What is wrong with a project: in its file, against the systems' own tables, and in its mappings."""
 
+import itertools
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +11,11 @@ from duplex import systems
 from schemas.project.columns import check_columns
 from schemas.project.findings import Finding
 from schemas.project.loading import Loaded
+from streams.errors import MappingError
+from streams.mapping.compiled import compile_lens
+from streams.mapping.laws import counterexample, flapping
+
+SEED = 20_240_229
 
 Tables = Mapping[tuple[str, str], TableInfo]
 
@@ -68,3 +75,35 @@ def _keys(loaded: Loaded, tables: Tables) -> list[Finding]:
         for (system, entity), table in tables.items()
         if table.key_refusal is not None
     ]
+
+
+def laws(loaded: Loaded, tables: Tables) -> list[Finding]:
+    """Mappings that would grow, shrink or swing, each with a counterexample at the mapping's place in the file."""
+    # The same seed every time: a counterexample that was shown must be found again.
+    findings: list[Finding] = []
+    for name, entity in loaded.project.entities.items():
+        columns = {system: _types(tables[system, name]) for system in entity.systems}
+        try:
+            lenses = {system: compile_lens(entity, system, columns[system], name) for system in entity.systems}
+        except MappingError as error:
+            findings.append(_at_map(loaded, name, error.system, str(error)))
+            continue
+        broken = [
+            _at_map(loaded, name, system, told)
+            for system, lens in lenses.items()
+            if (told := counterexample(lens, random.Random(SEED))) is not None
+        ]
+        findings += broken or [
+            _at_map(loaded, name, second, told)
+            for first, second in itertools.combinations(lenses, 2)
+            if (told := flapping(lenses[first], lenses[second], random.Random(SEED))) is not None
+        ]
+    return findings
+
+
+def _at_map(loaded: Loaded, entity: str, system: str, message: str) -> Finding:
+    return loaded.positions.finding(("entities", entity, "systems", system, "map"), message, at_key=True)
+
+
+def _types(table: TableInfo) -> dict[str, str]:
+    return {column.name: column.type for column in table.columns}

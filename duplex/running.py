@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,7 +54,9 @@ class UnknownPartError(UsageError):
     """A part that the project does not have."""
 
     def __init__(self, word: str, known: tuple[str, ...]) -> None:
-        super().__init__("no such part", f"--only {word}", "the project does not have it", f"It has {', '.join(known)}.")
+        super().__init__(
+            "no such part", f"--only {word}", "the project does not have it", f"It has {', '.join(known)}."
+        )
 
 
 class AlreadyRunningError(DuplexError):
@@ -71,7 +73,10 @@ class PortTakenError(DuplexError):
 
     def __init__(self, host: str, port: int, why: str) -> None:
         super().__init__(
-            "/metrics and /health cannot be served", f"{host}:{port}", why, "Choose another --http-port (0: any free one)."
+            "/metrics and /health cannot be served",
+            f"{host}:{port}",
+            why,
+            "Choose another --http-port (0: any free one).",
         )
 
 
@@ -97,7 +102,12 @@ def _named(everything: list[Part], word: str) -> list[Part]:
     if system:
         found = [part for part in found if part.system == system]
     if not found:
-        known = ("sources", "processors", "sinks", *(f"{part.kind}:{part.system}" for part in everything if part.system))
+        known = (
+            "sources",
+            "processors",
+            "sinks",
+            *(f"{part.kind}:{part.system}" for part in everything if part.system),
+        )
         raise UnknownPartError(word, known)
     return found
 

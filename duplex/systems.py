@@ -40,7 +40,9 @@ async def opened(project: Project) -> AsyncIterator[Connectors]:
         yield found
 
 
-async def each(connectors: Connectors, work: Callable[[str, Connector], Awaitable[T]]) -> dict[str, T | ConnectorsError]:
+async def each(
+    connectors: Connectors, work: Callable[[str, Connector], Awaitable[T]]
+) -> dict[str, T | ConnectorsError]:
     """The result of this work for every system; a system that cannot be reached, or refuses, has its error instead."""
     results: dict[str, T | ConnectorsError] = {}
     for name, connector in connectors.items():

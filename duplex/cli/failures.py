@@ -5,7 +5,7 @@ from duplex.cli.output import Exit
 from duplex.errors import DuplexError
 from duplex.usage import UsageError
 from schemas.errors import SchemasError
-from schemas.project.loading import ProjectFileError
+from schemas.project.findings import ProjectFileError
 from streams.errors import StreamsError
 
 EXPECTED = (DuplexError, SchemasError, ConnectorsError, StreamsError)

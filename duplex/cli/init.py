@@ -49,7 +49,9 @@ def _proposed(pipeline: str, sources: list[str]) -> str:
     left, right = [output.run(discovery.tables(database)) for database in databases]
     entities = matching.propose(left, right)
     for database, found in zip(databases, (left, right), strict=True):
-        output.say(f"{database.system}: {len(found)} tables; its address is read from ${files.variable(database.system)}")
+        output.say(
+            f"{database.system}: {len(found)} tables; its address is read from ${files.variable(database.system)}"
+        )
     for entity in entities:
         tables = " = ".join(f"{table.system} {table.name}" for table in entity.tables)
         output.say(f"proposed {entity.name}: {tables}, {len(entity.fields)} fields")

@@ -69,7 +69,7 @@ def main() -> None:
     """Run the command line; errors become sentences and exit codes here and nowhere else."""
     try:
         app()
-    except Exception as error:  # noqa: BLE001  the one place where a traceback would reach the user
+    except Exception as error:
         if output.debugging():
             raise
         sys.exit(_said(error))

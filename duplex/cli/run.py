@@ -1,6 +1,5 @@
 """`duplex run`: the supervisor and its children."""
 
-import asyncio
 from typing import Annotated, Literal
 
 import typer
@@ -14,16 +13,22 @@ def run(
     project: options.Project = options.DEFAULT_PROJECT,
     only: Annotated[
         str,
-        typer.Option(metavar="PARTS", help="Only these, with commas: sources, processors, sinks, source:NAME, sink:NAME."),
+        typer.Option(
+            metavar="PARTS", help="Only these, with commas: sources, processors, sinks, source:NAME, sink:NAME."
+        ),
     ] = "",
     http_host: Annotated[str, typer.Option(help="Address of /metrics and /health.")] = "127.0.0.1",
     http_port: Annotated[int, typer.Option(help="Port of /metrics and /health; 0: any free one.")] = DEFAULT_PORT,
-    log_format: Annotated[Literal["console", "json"], typer.Option(help="Log lines for people or machines.")] = "console",
+    log_format: Annotated[
+        Literal["console", "json"], typer.Option(help="Log lines for people or machines.")
+    ] = "console",
     log_level: Annotated[
         Literal["debug", "info", "warning", "error"], typer.Option(help="The least level that is logged.")
     ] = "info",
 ) -> None:
     """Run the pipeline: one process for each source and sink, one for the processors; Ctrl-C stops it."""
+    import asyncio
+
     from duplex import logs, running
     from duplex.cli import project as projects
 

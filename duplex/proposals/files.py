@@ -50,6 +50,7 @@ entities:
           phone: tel
           address: {street: addr1, city: town, zip: postcode}
 """
+PROPOSED = "# Proposed by names and types: read it, correct it, delete what should not be synced.\n"
 NO_MATCH = """\
 
 # No two tables look alike enough to propose a map. See the example that `duplex init` writes without --from.
@@ -68,7 +69,7 @@ def proposal(pipeline: str, databases: Sequence[Database], entities: Sequence[En
     if not entities:
         return start + NO_MATCH
     body = "\n".join("\n".join(_entity(entity)) for entity in entities)
-    return f"{start}\n# Proposed by names and types: read it, correct it, delete what should not be synced.\nentities:\n{body}\n"
+    return f"{start}\n{PROPOSED}entities:\n{body}\n"
 
 
 def head(pipeline: str, systems: Sequence[str]) -> str:
@@ -86,7 +87,9 @@ def _entity(entity: EntityProposal) -> Iterator[str]:
     yield f"  {entity.name}:"
     yield _identity(entity.identity)
     yield "    fields:"
-    yield from (f"      {field.name}: {{type: {field.type}}}{_doubt(field)}" for field in entity.fields)
+    for field in entity.fields:
+        required = ", required: true" if field.name == entity.identity else ""
+        yield f"      {field.name}: {{type: {field.type}{required}}}{_doubt(field)}"
     yield "    systems:"
     for side, table in enumerate(entity.tables):
         yield f"      {table.system}:"

@@ -9,6 +9,7 @@ import msgspec
 
 SIMILAR = 0.78
 LEAST_COLUMNS = 2
+SURROGATES = frozenset({"N", "U"})
 # Words for one thing, first the canonical one.
 SYNONYMS = (
     ("email", "mail", "e_mail", "email_address", "mail_address"),
@@ -28,7 +29,7 @@ CANONICAL = {word: words[0] for words in SYNONYMS for word in words}
 
 
 class ColumnFound(msgspec.Struct, frozen=True):
-    """A column of a table: `base` is Postgres' type category (S text, N number, D time, B boolean …)."""
+    """A column of a table: `base` is Postgres' type category (S text, N number, D time, U uuid and others …)."""
 
     name: str
     type: str
@@ -87,7 +88,7 @@ def _candidates(
     for one in left:
         for other in right:
             fields = match_columns(one, other)
-            if len(fields) >= LEAST_COLUMNS:
+            if len(fields) >= (1 if _shares_key(one, other) else LEAST_COLUMNS):
                 yield one, other, fields
 
 
@@ -99,8 +100,8 @@ def _weight(one: TableFound, other: TableFound, fields: Sequence[FieldProposal])
 def match_columns(one: TableFound, other: TableFound) -> tuple[FieldProposal, ...]:
     """The columns of two tables that seem to mean the same, in the order of the first table.
 
-    A table's own key takes part only where both tables have the same key: surrogate numbers of two systems
-    coincide without meaning anything.
+    A shared key is the record's identity and no field. A key of numbers or uuids that is not shared is left out too:
+    surrogates of two systems coincide without meaning anything.
     """
     shared_key = _shares_key(one, other)
     pairs = [
@@ -118,8 +119,13 @@ def match_columns(one: TableFound, other: TableFound) -> tuple[FieldProposal, ..
     return tuple(chosen[column.name] for column in one.columns if column.name in chosen)
 
 
-def _usable(table: TableFound, with_key: bool) -> list[ColumnFound]:
-    return [column for column in table.columns if not column.generated and (with_key or column.name not in table.key)]
+def _usable(table: TableFound, shared_key: bool) -> list[ColumnFound]:
+    hidden = {
+        column.name
+        for column in table.columns
+        if column.name in table.key and (shared_key or column.base in SURROGATES)
+    }
+    return [column for column in table.columns if not column.generated and column.name not in hidden]
 
 
 def _shares_key(one: TableFound, other: TableFound) -> bool:

@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import aiohttp
 from duplex.supervisor import web
 from duplex.supervisor.child import Program
 from duplex.supervisor.supervisor import Supervisor
+from tests.waiting import eventually
 
 HEALTHY = """
 import os, signal, time, prometheus_client as p
@@ -21,18 +21,17 @@ p.Gauge("duplex_heartbeat_timestamp_seconds", "", ["loop"]).labels("main").set_t
 lifeline.attach(dict(os.environ), p.generate_latest)
 signal.pause()
 """
-DEAF = "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', file=sys.stderr, flush=True); signal.pause()"
+DEAF = """
+import signal, sys
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", file=sys.stderr, flush=True)
+signal.pause()
+"""
 CRASHING = "import sys; sys.exit('the disk is full')"
 
 
 def program(name: str, code: str) -> Program:
     return Program(name, (sys.executable, "-c", code))
-
-
-async def eventually(condition: Callable[[], bool], timeout_s: float = 15) -> None:
-    async with asyncio.timeout(timeout_s):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 class World:
@@ -62,7 +61,9 @@ async def test_a_crashed_child_is_started_again_and_the_sentence_says_why() -> N
     world = World(program("sink erp", CRASHING))
     async with world.running():
         await eventually(lambda: len(world.said) >= 2)
-    assert world.said[0].startswith("sink erp ended with exit code 1 (its last line: the disk is full); attempt 2 in 0.")
+    assert world.said[0].startswith(
+        "sink erp ended with exit code 1 (its last line: the disk is full); attempt 2 in 0."
+    )
     assert ("sink erp", "the disk is full") in world.lines
 
 
@@ -78,7 +79,7 @@ async def test_the_children_are_gone_when_run_returns() -> None:
     async with world.running():
         await eventually(lambda: len(world.supervisor.pids()) == 2)
         pids = list(world.supervisor.pids().values())
-    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+    assert not any(map(alive, pids))
     assert world.said == []
 
 
@@ -133,10 +134,11 @@ asyncio.run(main())
 
 
 async def test_children_end_when_the_supervisor_is_killed() -> None:
-    with subprocess.Popen([sys.executable, "-c", PARENT, HEALTHY], stdout=subprocess.PIPE, text=True) as parent:
-        assert parent.stdout is not None
-        pid = int(parent.stdout.readline())
-        parent.kill()
+    parent = await asyncio.create_subprocess_exec(sys.executable, "-c", PARENT, HEALTHY, stdout=asyncio.subprocess.PIPE)
+    assert parent.stdout is not None
+    pid = int(await parent.stdout.readline())
+    parent.kill()
+    await parent.wait()
     await eventually(lambda: not alive(pid))
 
 

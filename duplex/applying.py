@@ -1,0 +1,105 @@
+"""`apply`: topics, each system's installation, and the catalog; and its opposite.
+
+The order matters: capture starts when a system is installed, and must find its topics; children start when the
+catalog is there, and must find everything else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from connectors.base import Connector
+from connectors.errors import ConnectorsError
+from duplex import broker, catalog, checking, composition, systems, topics
+from duplex.errors import DuplexError
+from schemas.project.findings import ProjectFileError
+from schemas.project.kafka import client_options
+from schemas.project.loading import Loaded
+
+Say = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Applied:
+    """What `apply` did, and what it found different and left alone."""
+
+    topics: list[str] = field(default_factory=list)
+    systems: dict[str, list[str]] = field(default_factory=dict)
+    catalog: list[str] = field(default_factory=list)
+    drift: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+class PartitionsDifferError(DuplexError):
+    """Topics whose partition count is not the project's: keys would not stay together."""
+
+    def __init__(self, pipeline: str, sentences: list[str]) -> None:
+        super().__init__(
+            "nothing was applied",
+            f"topics of {pipeline}",
+            "; ".join(sentences),
+            "Set kafka.partitions to what the topics have, or choose another pipeline name.",
+        )
+
+
+async def apply(loaded: Loaded, *, reset_settings: bool, say: Say) -> Applied:
+    """Make everything ready for `run`. May be repeated; says only what it did.
+
+    Raises ProjectFileError for what does not fit the tables, BrokerError, UnreachableError, PartitionsDifferError.
+    """
+    async with systems.opened(loaded.project) as connectors:
+        say("reading the tables of each system")
+        checked = await checking.check(loaded, connectors)
+        _raise_if_wrong(checked)
+        entries = catalog.catalog(catalog.entry(*place, table) for place, table in checked.tables.items())
+        composed = composition.compose(loaded, entries)
+        done = Applied(warnings=[str(finding) for finding in checked.findings])
+        await _topics(loaded, done, reset_settings, say)
+        for name, connector in connectors.items():
+            say(f"installing in {name}")
+            done.systems[name] = list(await connector.install(composed.specs[name]))
+        topic = topics.names(loaded.project).catalog
+        done.catalog = await catalog.write(composed.kafka, topic, entries.values())
+    return done
+
+
+def _raise_if_wrong(checked: checking.Checked) -> None:
+    for error in checked.silent.values():
+        raise error
+    if checked.errors:
+        raise ProjectFileError(tuple(checked.errors))
+
+
+async def _topics(loaded: Loaded, done: Applied, reset_settings: bool, say: Say) -> None:
+    say("comparing topics")
+    options = client_options(loaded.project.kafka)
+    wanted = topics.wanted(loaded.project)
+    drifted = await broker.drifts(options, wanted)
+    apart = [line for drift in drifted if drift.partitions for line in drift.sentences()]
+    if apart:
+        raise PartitionsDifferError(loaded.project.pipeline, apart)
+    done.topics = await broker.create_missing(options, wanted, loaded.project.kafka.replication_factor)
+    done.drift = [line for drift in drifted for line in drift.sentences()]
+    if reset_settings and drifted:
+        await broker.reset(options, drifted)
+
+
+async def uninstall(loaded: Loaded, *, with_topics: bool) -> dict[str, list[str]]:
+    """Take away what `apply` installed: what was done, by system (and "kafka", if topics go too).
+
+    A system that cannot be reached does not keep the others from being cleaned; its error is raised at the end.
+    """
+    async with systems.opened(loaded.project) as connectors:
+
+        async def one(_: str, connector: Connector) -> list[str]:
+            return list(await connector.uninstall())
+
+        results = await systems.each(connectors, one)
+    done = {name: result for name, result in results.items() if not isinstance(result, ConnectorsError)}
+    if with_topics:
+        names = [spec.name for spec in topics.wanted(loaded.project)]
+        deleted = await broker.delete(client_options(loaded.project.kafka), names)
+        done["kafka"] = [f"deleted topic {name}" for name in deleted]
+    for result in results.values():
+        if isinstance(result, ConnectorsError):
+            raise result
+    return done

@@ -1,0 +1,58 @@
+"""`duplex check`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from duplex.cli import options, output
+
+if TYPE_CHECKING:
+    from duplex.checking import Checked
+    from schemas.project.findings import Finding
+
+
+def check(
+    project: options.Project = options.DEFAULT_PROJECT,
+    offline: Annotated[bool, typer.Option("--offline", help="The file alone; connect to nothing.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Check the project file, its tables and its mappings; say all that is wrong, with line and column."""
+    from duplex.checking import Checked
+    from duplex.cli import project as projects
+    from schemas.project.findings import ProjectFileError
+
+    try:
+        loaded = projects.load(project)
+    except ProjectFileError as error:
+        return _answer(Checked(error.findings, {}, {}), as_json)
+    return _answer(Checked(loaded.warnings, {}, {}) if offline else output.run(_live(loaded)), as_json)
+
+
+async def _live(loaded: Any) -> "Checked":
+    from duplex import checking, systems
+
+    async with systems.opened(loaded.project) as connectors:
+        return await checking.check(loaded, connectors)
+
+
+def _answer(checked: "Checked", as_json: bool) -> None:
+    silent = {system: str(error) for system, error in checked.silent.items()}
+    if as_json:
+        findings = [_as_data(finding) for finding in checked.findings]
+        output.document({"ok": not checked.errors and not silent, "findings": findings, "unreachable": silent})
+    else:
+        for finding in checked.findings:
+            output.data(str(finding))
+        for text in silent.values():
+            output.error(text)
+        if not checked.findings and not silent:
+            output.data("ok: nothing wrong found")
+    if checked.errors:
+        output.leave(output.Exit.USAGE)
+    if silent:
+        output.leave(output.Exit.FAILURE)
+
+
+def _as_data(finding: "Finding") -> dict[str, object]:
+    names = ("file", "line", "column", "path", "message", "suggestion", "severity")
+    return {name: getattr(finding, name) for name in names}

@@ -1,0 +1,83 @@
+"""What each child process does: one source, one sink, or the processors."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import structlog
+
+from connectors.registry import open_connector
+from duplex import broker, composition
+from duplex.supervisor import backoff
+from schemas.heartbeats import beat
+from schemas.project.loading import Loaded, load
+
+log = structlog.get_logger(__name__)
+
+
+async def run(path: Path, kind: str, system: str) -> None:
+    """Run one part of this project until cancelled. Raises what the part cannot live with."""
+    composed = await _composed(load(path, os.environ))
+    if kind == "source":
+        await _source(composed, system)
+    elif kind == "sink":
+        await _sink(composed, system)
+    else:
+        await _processors(composed, path)
+
+
+async def _composed(loaded: Loaded) -> composition.Composition:
+    """The composition; a broker that does not answer is waited for."""
+    failures = 0
+    while True:
+        try:
+            return await composition.composed(loaded)
+        except broker.BrokerError as error:
+            failures += 1
+            delay_s = backoff.delay_s(failures, 0.0)
+            log.warning(f"{error} Trying again in {delay_s:.1f} s.")
+            beat("start")
+            await asyncio.sleep(delay_s)
+
+
+async def _source(composed: composition.Composition, system: str) -> None:
+    from connectors.source_runner import run_source
+
+    settings = composed.project.systems[system]
+    connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
+    try:
+        source = connector.open_source(composed.specs[system])
+        try:
+            await run_source(source, composed.route(), composed.kafka, system)
+        finally:
+            await source.close()
+    finally:
+        await connector.close()
+
+
+async def _sink(composed: composition.Composition, system: str) -> None:
+    from connectors.sink_runner import run_sink
+
+    settings = composed.project.systems[system]
+    connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
+    try:
+        sink = connector.open_sink(composed.specs[system])
+        try:
+            await run_sink(
+                sink,
+                system=system,
+                topic=composed.topics.commands(system),
+                group=composition.sink_group(composed.project.pipeline, system),
+                kafka=composed.kafka,
+                deadletters=composed.topics.deadletters,
+            )
+        finally:
+            await sink.close()
+    finally:
+        await connector.close()
+
+
+async def _processors(composed: composition.Composition, path: Path) -> None:
+    from streams.app import run_processors
+
+    await run_processors(composed, path)

@@ -1,0 +1,62 @@
+"""What there is to know of a pipeline, as values."""
+
+import msgspec
+
+from duplex.supervisor.presence import Running
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """One step of the way: who reads which topic, and how many messages lie between."""
+
+    name: str
+    group: str
+    topic: str
+    behind: int
+    started: bool
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that is not as it should be, and what mends it."""
+
+    where: str
+    what: str
+    remedy: str
+    fatal: bool = True
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """A write that a target system did not take; its record stays as it is there until someone changes it."""
+
+    record_id: str
+    entity: str
+    system: str
+    detail: str
+    ts_us: int
+
+
+class Status(msgspec.Struct, kw_only=True):
+    """The pipeline now. Numbers that could not be had are None; `problems` then says why.
+
+    `unpublished` are log entries per system that are not on Kafka yet; `last_event_ms` is when the newest change
+    was appended to a record log (UTC); `counters` are sums of the running processes' own counts.
+    """
+
+    pipeline: str
+    project: str
+    running: Running | None = None
+    healthy: bool | None = None
+    reasons: list[str] = []
+    hops: list[Hop] = []
+    unpublished: dict[str, int] = {}
+    last_event_ms: int | None = None
+    counters: dict[str, float] = {}
+    conflicts: int | None = None
+    refusals: list[Refusal] = []
+    deadletters: int | None = None
+    parked_commands: dict[str, int] = {}
+    problems: list[Problem] = []
+
+    @property
+    def ok(self) -> bool:
+        """Running, healthy, and nothing that stops it."""
+        return bool(self.running) and self.healthy is not False and not any(each.fatal for each in self.problems)

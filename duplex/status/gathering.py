@@ -1,0 +1,135 @@
+"""Gathers the facts of a status. What cannot be had is left out and said so: a status is asked for when things fail."""
+
+from collections.abc import Iterator
+
+import aiohttp
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from connectors.errors import ConnectorsError
+from duplex import broker, catalog, composition, systems, topics
+from duplex.composition import Composition
+from duplex.errors import DuplexError
+from duplex.status.facts import Hop, Problem, Refusal, Status
+from duplex.supervisor import presence
+from schemas.codec import Codec
+from schemas.errors import UndecodableError
+from schemas.messages import Conflict
+from schemas.project.kafka import client_options
+from schemas.project.loading import Loaded
+from schemas.project.model import Project
+from streams.errors import StreamsError
+from streams.processors.settings import group_id
+
+HTTP_TIMEOUT_S = 5.0
+NEWEST_CONFLICTS = 5_000
+REFUSALS_SHOWN = 10
+COUNTERS = ("duplex_commands_total", "duplex_child_restarts_total", "duplex_sink_retries_total")
+
+
+async def gather(loaded: Loaded) -> Status:
+    """The status of a project. Raises nothing that a part of the pipeline being down would cause."""
+    status = Status(pipeline=loaded.project.pipeline, project=str(loaded.path))
+    status.running = presence.found(loaded.path)
+    if status.running is not None:
+        await _supervisor(status, status.running)
+    try:
+        await _kafka(status, loaded.project)
+        await _systems(status, await composition.composed(loaded))
+    except (catalog.CatalogMissingError, broker.BrokerError) as error:
+        status.problems.append(Problem(error.where, f"{error.what}: {error.why}", error.remedy))
+    except (DuplexError, StreamsError) as error:
+        status.problems.append(Problem(str(loaded.path), str(error), "duplex doctor"))
+    return status
+
+
+async def _supervisor(status: Status, running: presence.Running) -> None:
+    base = f"http://{'127.0.0.1' if running.host == '0.0.0.0' else running.host}:{running.port}"
+    timeout = aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)
+    try:
+        async with aiohttp.ClientSession(base, timeout=timeout) as client:
+            async with client.get("/health") as response:
+                found = msgspec.json.decode(await response.read())
+            async with client.get("/metrics") as response:
+                metrics = await response.text()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        status.problems.append(Problem(base, f"does not answer ({error or 'timed out'})", "duplex run again"))
+        return
+    status.healthy, status.reasons = found["ok"], found["reasons"]
+    status.counters = counters(metrics)
+
+
+def counters(metrics: str) -> dict[str, float]:
+    """The sums of the counters that a status shows, over all processes: name and outcome, if it has one."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(metrics):
+        for sample in family.samples:
+            if sample.name in COUNTERS:
+                outcome = sample.labels.get("outcome")
+                name = f"{sample.name}.{outcome}" if outcome else sample.name
+                found[name] = found.get(name, 0) + sample.value
+    return found
+
+
+async def _kafka(status: Status, project: Project) -> None:
+    options, names = client_options(project.kafka), topics.names(project)
+    wanted = list(hops(project))
+    lags = await broker.lags(options, [(hop.group, hop.topic) for hop in wanted])
+    status.hops = [
+        Hop(hop.name, hop.group, hop.topic, lag.messages, lag.committed) for hop, lag in zip(wanted, lags, strict=True)
+    ]
+    for entity in project.entities:
+        newest = await broker.newest_ms(options, names.records(entity))
+        if newest is not None:
+            status.last_event_ms = max(newest, status.last_event_ms or 0)
+    status.deadletters = await broker.count(options, names.deadletters)
+    status.conflicts = await broker.count(options, names.conflicts)
+    status.refusals = await _refusals(options, names.conflicts)
+
+
+def hops(project: Project) -> Iterator[Hop]:
+    """Every consumer of the pipeline with the topics it reads."""
+    names = topics.names(project)
+
+    def processor(name: str, entity: str, topic: str) -> Hop:
+        return Hop(f"{name} of {entity}", group_id(project.pipeline, f"{name}.{entity}"), topic, 0, started=False)
+
+    for entity, rule in project.entities.items():
+        if rule.identity != "key":
+            for system in rule.systems:
+                yield processor("links", entity, names.changes(system, entity))
+            yield processor("links", entity, names.links(entity))
+            yield processor("claims", entity, names.claims(entity))
+        yield processor("merge", entity, names.records(entity))
+    for system in systems.used(project):
+        group = composition.sink_group(project.pipeline, system)
+        yield Hop(f"sink {system}", group, names.commands(system), 0, started=False)
+
+
+async def _refusals(options: broker.Options, topic: str) -> list[Refusal]:
+    """The latest refusal of each record and system among the newest conflicts."""
+    codec, latest = Codec(), {}
+    async for messages in broker.read_all(options, topic, last=NEWEST_CONFLICTS):
+        for message in messages:
+            try:
+                found = codec.decode_as(message.value or b"", Conflict)
+            except UndecodableError:
+                continue
+            if found.kind == "refused":
+                latest[found.record_id, found.incoming.system] = found
+    newest = sorted(latest.values(), key=lambda conflict: -conflict.ts_us)[:REFUSALS_SHOWN]
+    return [
+        Refusal(each.record_id, each.entity, each.incoming.system, each.detail or each.rule, each.ts_us)
+        for each in newest
+    ]
+
+
+async def _systems(status: Status, composed: Composition) -> None:
+    async with systems.opened(composed.project) as connectors:
+        for name, connector in connectors.items():
+            try:
+                problems = await connector.check(composed.specs[name])
+            except ConnectorsError as error:
+                status.problems.append(Problem(name, str(error), f"look at systems.{name} in the project file"))
+                continue
+            status.problems += [Problem(each.system, each.what, each.remedy, each.fatal) for each in problems]

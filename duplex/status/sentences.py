@@ -1,0 +1,92 @@
+"""A status in sentences: first how it is, then what to do."""
+
+import time
+from collections.abc import Iterator
+
+from duplex.status.facts import Hop, Status
+
+MANY = 10_000
+
+
+def sentences(status: Status, now_s: float) -> Iterator[str]:
+    """The whole status for a person. Pure: `now_s` is the time in seconds since the epoch."""
+    yield _running(status, now_s)
+    yield from (f"  {reason}" for reason in status.reasons)
+    yield from _way(status)
+    if status.last_event_ms is not None:
+        yield f"The last change came {ago(now_s - status.last_event_ms / 1000)} ago."
+    yield from _incidents(status, now_s)
+    for problem in status.problems:
+        yield f"{'PROBLEM' if problem.fatal else 'Note'}: {problem.where}: {problem.what}. To do: {problem.remedy}"
+
+
+def _running(status: Status, now_s: float) -> str:
+    running = status.running
+    if running is None:
+        return f"{status.pipeline} is not running. `duplex run` starts it."
+    parts = f"{len(running.children)} processes, process {running.pid}"
+    how = {True: "all healthy", False: "NOT healthy", None: "its health cannot be read"}[status.healthy]
+    return f"{status.pipeline} has been running for {ago(now_s - running.started_at_s)} ({parts}): {how}."
+
+
+def _way(status: Status) -> Iterator[str]:
+    for system, count in status.unpublished.items():
+        yield f"Source {system}: {entries(count, 'log entry', 'log entries')} not published yet."
+    behind = [hop for hop in status.hops if hop.behind]
+    for hop in behind:
+        yield _hop(hop)
+    idle = len(status.hops) - len(behind)
+    if idle and not behind:
+        yield f"All {idle} consumers are up to date."
+    for system, count in status.parked_commands.items():
+        if count:
+            yield f"Sink {system}: {entries(count, 'command waits', 'commands wait')} for a row they refer to."
+
+
+def _hop(hop: Hop) -> str:
+    never = "" if hop.started else "; it has not read anything yet"
+    much = "; if this number does not fall, more partitions and processes are needed" if hop.behind > MANY else ""
+    return f"{hop.name} is {entries(hop.behind, 'message', 'messages')} behind on {hop.topic}{never}{much}."
+
+
+def _incidents(status: Status, now_s: float) -> Iterator[str]:
+    if status.conflicts:
+        yield (
+            f"{entries(status.conflicts, 'conflict is', 'conflicts are')} on record; "
+            "`duplex topic tail conflicts --from-beginning` shows them."
+        )
+    for refusal in status.refusals:
+        when = ago(now_s - refusal.ts_us / 1e6)
+        yield (
+            f"REFUSED: {refusal.system} did not take record {refusal.record_id} of {refusal.entity} ({when} ago): "
+            f"{refusal.detail}. To do: mend the row or the constraint; the next change of it is tried again. "
+            f"`duplex record show {refusal.record_id}` shows both sides."
+        )
+    if status.deadletters:
+        yield (
+            f"DEAD LETTERS: {entries(status.deadletters, 'message', 'messages')} could not be processed. To do: "
+            "`duplex topic tail deadletters --from-beginning` shows each with its reason."
+        )
+
+
+def entries(count: int, one: str, many: str) -> str:
+    """A count with its noun: `1 message`, `1,204 messages`."""
+    return f"{count:,} {one if count == 1 else many}"
+
+
+def ago(seconds: float) -> str:
+    """A length of time as people say it: `3 s`, `12 min`, `2 h 5 min`, `4 days`."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60} min"
+    return f"{whole // 86400} days"
+
+
+def stamp(ts_us: int) -> str:
+    """A moment, in UTC, to the millisecond."""
+    whole = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ts_us // 1_000_000))
+    return f"{whole}.{ts_us // 1000 % 1000:03d}Z"
