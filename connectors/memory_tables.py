@@ -117,17 +117,12 @@ def _text(value: Any) -> str:
     return value
 
 
-def _json(value: Any) -> Any:
-    return decode(value) if isinstance(value, str) else value
-
-
 _CASTS: dict[str, Callable[[Any], Any]] = {
     "integer": _whole,
     "numeric": lambda value: Decimal(str(value)),
     "float": float,
     "boolean": _truth,
     "text": _text,
-    "json": _json,
 }
 
 

@@ -8,7 +8,6 @@
 -- type beneath it, because a column that a command does not touch reads as null, which a domain may forbid; the write
 -- itself checks the domain. `b…` are base values, without the column's length or scale, so that a base is never
 -- rounded; `s…` are values to set, with them, so that what the row will really hold is what is compared.
--- A json or jsonb column's value may be given as JSON or as text that holds JSON.
 --
 -- Two values are the same when:
 --   json, jsonb          equal as jsonb (spacing and key order say nothing); JSON null and SQL null are one
@@ -28,8 +27,7 @@ with recursive beneath as (
      where b.typtype = 'd'
 ), catalog as (
     select a.attname as name, b.type, b.modifier,
-           case when b.type = 'jsonb'::regtype then 'json' else format_type(b.type, -1) end as loose_type,
-           case when b.type = 'jsonb'::regtype then 'json' else format_type(b.type, b.modifier) end as exact_type,
+           format_type(b.type, -1) as loose_type, format_type(b.type, b.modifier) as exact_type,
            a.attgenerated <> '' or a.attidentity = 'a' as fixed,
            case when a.attidentity <> ''
                 then format('nextval(%L::regclass)', pg_get_serial_sequence($1, a.attname))
@@ -52,23 +50,15 @@ with recursive beneath as (
      where b.typtype <> 'd'
 ), mapped as (
     select u.unit::int as unit, row_number() over (order by u.unit, m.place)::int as i, c.*,
-           case when c.sameness = 'json'
-                then 'nullif(case when json_typeof(%1$s) = ''string'' then (%1$s #>> ''{}'')::jsonb'
-                     ' else %1$s::jsonb end, ''null'')'
-                when c.sameness = 'value' then '%s' else '%s::text collate "C"' end as given,
-           case when c.sameness = 'json' then 'nullif(%s::jsonb, ''null'')'
-                when c.sameness = 'value' then '%s' else '%s::text collate "C"' end as held
+           case c.sameness when 'json' then 'nullif(%s::jsonb, ''null'')' when 'value' then '%s'
+                           else '%s::text collate "C"' end as compared
       from jsonb_array_elements($3::jsonb) with ordinality as u(columns, unit),
            jsonb_array_elements_text(u.columns) with ordinality as m(name, place)
       join catalog c on c.name = m.name
 ), sides as (
     select m.*,
-           format(m.held, format('t.%I', m.name)) || ' is not distinct from ' || format(m.given, 'command.b' || i) as is_base,
-           format(m.held, format('t.%I', m.name)) || ' is not distinct from ' || format(m.given, 'command.s' || i) as is_set,
-           case when m.type in ('json'::regtype, 'jsonb'::regtype)
-                then format('case when json_typeof(command.s%1$s) = ''string'' then (command.s%1$s #>> ''{}'')::%2$s'
-                            ' else command.s%1$s::%2$s end as s%1$s', i, m.type::regtype)
-                else format('command.s%s', i) end as wanted
+           format(compared, format('t.%I', name)) || ' is not distinct from ' || format(compared, 'command.b' || i) as is_base,
+           format(compared, format('t.%I', name)) || ' is not distinct from ' || format(compared, 'command.s' || i) as is_set
       from mapped m
 ), unit as (
     select unit,
@@ -99,7 +89,7 @@ with recursive beneath as (
            (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from sides) as set_types,
            (select string_agg('b' || i, ', ' order by i) from sides) as base_names,
            (select string_agg('s' || i, ', ' order by i) from sides) as set_names,
-           (select string_agg(wanted, ', ' order by i) from sides) as wanted,
+           (select string_agg('command.s' || i, ', ' order by i) from sides) as wanted,
            (select string_agg(judgement, ', ' order by unit) from unit) as judgements,
            (select string_agg('w' || unit, ' or ' order by unit) from unit) as any_write,
            coalesce((select string_agg(format('%I = case when found.w%s then found.s%s else t.%I end', name, unit, i, name),
@@ -119,10 +109,7 @@ with recursive beneath as (
                 select k.name, 100000 + k.i from key k
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_columns,
            (select string_agg(value, ', ' order by i) from
-               (select case when type in ('json'::regtype, 'jsonb'::regtype)
-                            then format('case when json_typeof(s%1$s) = ''string'' then (s%1$s #>> ''{}'')::%2$s'
-                                        ' else s%1$s::%2$s end', i, type::regtype)
-                            else 's' || i end as value, i from inserted
+               (select 's' || i as value, i from inserted
                 union all
                 select 'k' || k.i, 100000 + k.i from key k
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
