@@ -176,10 +176,15 @@ def dumper(kind: ColumnType) -> Dump | None:
     if kind.kind == "bytea":
         return lambda value: None if value is None else f"\\x{value}"
     if kind.kind == "integer":
-        return lambda value: value if not isinstance(value, int) or abs(value) < _LIMIT_INT64 else str(value)
+        return _integer_out
     if kind.kind == "array" and kind.item is not None:
         return _array_dumper(kind.item)
     return None
+
+
+def _integer_out(value: Value) -> Value:
+    """Numbers of more than 64 bits go as text, which every reader takes exactly, and the column then refuses."""
+    return value if not isinstance(value, int) or -_LIMIT_INT64 <= value < _LIMIT_INT64 else str(value)
 
 
 def _array_dumper(item: ColumnType) -> Dump | None:

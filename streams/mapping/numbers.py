@@ -54,11 +54,11 @@ def float_value(value: object, bits: int) -> float | str:
 def _single(number: float) -> float:
     """The shortest decimal that names the same 32-bit float: what Postgres prints for a real."""
     try:
-        stored = struct.unpack("f", struct.pack("f", number))[0]
+        stored = struct.unpack("<f", struct.pack("<f", number))[0]
     except OverflowError as error:
         raise InvalidValueError(repr(number), "is out of a real's range") from error
     for digits in range(6, 9):
         short = float(f"{stored:.{digits}g}")
-        if struct.unpack("f", struct.pack("f", short))[0] == stored:
+        if struct.unpack("<f", struct.pack("<f", short))[0] == stored:
             return short
     return float(f"{stored:.9g}")
