@@ -35,7 +35,9 @@ class Piece:
             return
         if self.kind == "group":
             parts = values[self.fields[0]]
-            row.update(zip(self.columns, parts if isinstance(parts, tuple) else (None,) * len(self.columns), strict=True))
+            row.update(
+                zip(self.columns, parts if isinstance(parts, tuple) else (None,) * len(self.columns), strict=True)
+            )
         elif self.kind == "joined":
             both = {**self.read(row), **{name: values[name] for name in self.fields if name in values}}
             text = SEPARATOR.join(str(both[name] or "") for name in self.fields)
@@ -81,9 +83,12 @@ class SimpleLens:
             for pieces in ([joined] if joined else []) + single
         ]
 
+    def read(self, row: Row) -> dict[str, Value]:
+        """Every valid field that a person finds in the row, whatever its direction."""
+        return {name: value for piece in self.pieces for name, value in piece.read(row).items()}
+
     def get(self, row: Row) -> dict[str, Value]:
-        found = {name: value for piece in self.pieces for name, value in piece.read(row).items()}
-        return {name: value for name, value in found.items() if name in self.readable}
+        return {name: value for name, value in self.read(row).items() if name in self.readable}
 
     def faults(self, row: Row) -> Mapping[str, str]:
         held = self.get(row)

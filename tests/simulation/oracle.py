@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from itertools import chain
 
 from streams.merge.events import Changed, Decided, Verdict
-from streams.merge.goldens import Golden
-from streams.merge.rules import Manual, Newest, Owner
+from streams.merge.rules import Owner
 from streams.merge.values import EXISTENCE, Row, Value
 from tests.simulation.hubs import Step
 from tests.simulation.tables import Table
 from tests.simulation.tokens import Token, atoms, token
-from tests.simulation.worlds import FIELDS, Act, World, is_banned
+from tests.simulation.worlds import FIELDS, Act, World
 
 
 @dataclass
@@ -120,9 +119,9 @@ class Oracle:
         if name not in lens.writable or (table.name, name) in self.open:
             return
         together = frozenset(chain(*(unit.fields for unit in lens.units if name in unit.fields)))
-        if self._refuses(table, together & lens.writable) or name in lens.faults(row):
+        if self._refuses(table, together & lens.writable) or name not in lens.read(row):
             return
-        if token_row(table, row, name) != token(value):
+        if token(lens.read(row)[name]) != token(value):
             self.complain(f"P5: {table.name} shows {name}={row!r}, the hub has {value!r}")
 
     def _refuses(self, table: Table, names: frozenset[str]) -> bool:
@@ -160,7 +159,8 @@ class Oracle:
     def _may_live(self, act: Act) -> bool:
         since = self.processed.get(act.number, act.at)
         anew = any(
-            other.kind == "insert" and self.processed.get(other.number, 0) >= since
+            other.kind == "insert"
+            and self.processed.get(other.number, 0) >= since
             and (other.was_present or other.at >= act.at)
             for other in self.acts
         )
@@ -189,8 +189,9 @@ class Oracle:
         fine = {
             "decision": lambda: self._was_shown(step, item),
             "agreement": lambda: self._agreed(step, item),
-            "withdrawn": lambda: isinstance(event, Changed) and event.system == item.incoming.system
-            and self._act(step) is not None,
+            "withdrawn": lambda: (
+                isinstance(event, Changed) and event.system == item.incoming.system and self._act(step) is not None
+            ),
             "deleted": lambda: step.after.deleted,
             "revived": lambda: not step.after.deleted,
         }
@@ -221,8 +222,11 @@ class Oracle:
                 for name in FIELDS:
                     if (command.system, name) not in held or unit.base is None or unit.set is None:
                         continue
-                    shown = {token(i.incoming.value) for i in parked.values()
-                             if (i.incoming.system, i.field) == (command.system, name)}
+                    shown = {
+                        token(i.incoming.value)
+                        for i in parked.values()
+                        if (i.incoming.system, i.field) == (command.system, name)
+                    }
                     if name in then and then[name] != now.get(name) and token(then[name]) in shown:
                         self.complain(f"P10: offset {step.offset} writes over {name}, parked at {command.system}")
 
@@ -300,14 +304,6 @@ class Oracle:
             self.complain(f"P6: {commands} commands for {len(self.acts)} acts, {verdicts} verdicts, {missed} misses")
 
 
-def token_row(table: Table, row: Row, name: str) -> Token:
-    """What a row shows of a field, whether or not its system may be read."""
-    for piece in table.lens.pieces:
-        if name in piece.fields:
-            return token(piece.read(row).get(name))
-    raise LookupError(name)
-
-
 def _replaces(other: Act, since: int, name: str, value: Token) -> bool:
     """Whether somebody wrote over, or deleted, a cell that showed this value since then."""
     cell = other.saw.get(name)
@@ -351,6 +347,3 @@ def _open_items(steps: list[Step]) -> set[tuple[str, str]]:
     """Which (system, field) still waits for a person."""
     last = {verdict.number: verdict for step in steps for verdict in step.verdicts}
     return {(v.incoming.system, v.field) for v in last.values() if v.winner == "parked"}
-
-
-__all__ = ["Golden", "Manual", "Newest", "Oracle", "is_banned"]

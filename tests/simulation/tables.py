@@ -112,9 +112,7 @@ class Table:
         self.keys += 1
         return f"[{self.keys}]"
 
-    def apply(
-        self, command: Planned, name: str, offset: int, now: int, ts_us: int, trigger: Trigger
-    ) -> None:
+    def apply(self, command: Planned, name: str, offset: int, now: int, ts_us: int, trigger: Trigger) -> None:
         """Carry out one command in one transaction: compare and set, echo, fence."""
         if offset <= self.fence and not self.mistakes.no_fence:
             self.effects.fenced += 1
@@ -147,20 +145,22 @@ class Table:
             if not self.mistakes.silent_when_nothing:
                 self._append(ts_us, command=name, local_id=command.local_id, gone=True)
             return
-        changed = after != found
+        changed, act = after != found, None
         if changed:
             self._put(after, now, None)
             if found is not None and after is not None:
-                self._triggered(trigger(self, command, found), now)
+                act = self._triggered(trigger(self, command, found), now)
         else:
             self.effects.rejected += 1
             if self.mistakes.silent_when_nothing:
                 return
-        self._append(ts_us, command=name)
+        self._append(ts_us, command=name, act=act)
 
-    def _triggered(self, done: tuple[Row, int] | None, now: int) -> None:
-        if done is not None:
-            self._put(self.normal(done[0]), now, done[1])
+    def _triggered(self, done: tuple[Row, int] | None, now: int) -> int | None:
+        if done is None:
+            return None
+        self._put(self.normal(done[0]), now, done[1])
+        return done[1]
 
     def _judged(self, command: Planned, found: Row | None) -> tuple[dict[str, Value] | None, str | None]:
         """The row as the command would leave it, or why the target will not have it."""
@@ -211,8 +211,8 @@ class Table:
         self.row = after
 
     def _mark(self, after: dict[str, Value], now: int, act: int | None) -> None:
-        then = {} if self.row is None else self.lens.get(self.row)
-        for name, value in self.lens.get(after).items():
+        then = {} if self.row is None else self.lens.read(self.row)
+        for name, value in self.lens.read(after).items():
             if self.row is None or name not in then or then[name] != value:
                 self.cells[name] = Cell(token(value), now, act)
         if act is None:

@@ -451,5 +451,3 @@ def is_banned(value: Value) -> bool:
 
 def _holds(row: Row, wanted: Any) -> bool:
     return wanted is not None and all(row.get(column) == value for column, value in wanted.items())
-
-
