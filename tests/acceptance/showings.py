@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 
 from duplex.demo import databases, figures, history
+from duplex.demo.history import History
 from schemas.topics import Topics
 from tests.waiting import eventually
 
@@ -99,11 +100,11 @@ class Showing:
         echoed = {entry.change.origin.command for entry in past.echoes if entry.change.origin}
         return past.commands.keys() <= echoed and await self.in_step()
 
-    async def history(self) -> history.History:
+    async def history(self) -> History:
         topics = Topics(self.pipeline)
         return await history.read(topics, "contact", ("crm", "erp"), {"bootstrap_servers": self.bootstrap})
 
-    async def nothing_lost_or_doubled(self) -> history.History:
+    async def nothing_lost_or_doubled(self) -> History:
         """The oracle: no edit lost, no command with two effects, no contact twice. Returns what happened."""
         past = await self.history()
         assert figures.lost_edits(past) == []
