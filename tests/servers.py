@@ -31,7 +31,7 @@ def remove_stale_homes() -> None:
     """Delete what test runs left behind whose guard was killed too."""
     for root in (default_home().root.parent / "tests").glob("*"):
         old = time.time() - _modified(root) > STALE_AFTER_S
-        if old and holders.read(root / "holders.json").none:
+        if old and holders.read(root / "holders.json").alive().none:
             Runtime(Home(root, default_home().downloads), SETTINGS).stop(wipe=True)
             shutil.rmtree(root, ignore_errors=True)
 

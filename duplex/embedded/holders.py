@@ -22,6 +22,10 @@ class Holders(msgspec.Struct, frozen=True):
     def none(self) -> bool:
         return not self.kept and not self.guards
 
+    def alive(self) -> "Holders":
+        """Without the guards that died and could not let go."""
+        return Holders(self.kept, tuple(guard for guard in self.guards if processes.alive(guard)))
+
     def joined(self, guard: ProcessRecord | None) -> "Holders":
         """With one more guard, or kept when there is none."""
         return Holders(self.kept, (*self.guards, guard)) if guard else Holders(True, self.guards)
@@ -32,12 +36,11 @@ class Holders(msgspec.Struct, frozen=True):
 
 
 def read(path: Path) -> Holders:
-    """The holders in the file that are still alive."""
+    """The holders in the file, dead or alive; nobody when the file is absent or cut short."""
     try:
-        holders = msgspec.json.decode(path.read_bytes(), type=Holders)
+        return msgspec.json.decode(path.read_bytes(), type=Holders)
     except (FileNotFoundError, msgspec.DecodeError):
         return Holders()
-    return Holders(holders.kept, tuple(guard for guard in holders.guards if processes.alive(guard)))
 
 
 def write(path: Path, holders: Holders) -> None:

@@ -68,6 +68,9 @@ def _present(path: Path, jar: Jar) -> bool:
 
 def _fetch(jars: Sequence[Jar], folder: Path, progress: Progress) -> None:
     folder.mkdir(parents=True, exist_ok=True)
+    for archive in folder.glob("*.jsa"):
+        # Made from the jars that were here: Java would ignore it from now on.
+        archive.unlink(missing_ok=True)
     counter = _Counter(jars, progress)
     # A folder of its own: a download that breaks off, or a second process, never leaves half a file in place.
     with (

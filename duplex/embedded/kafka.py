@@ -19,7 +19,7 @@ from duplex.embedded.processes import LOOPBACK, ProcessRecord
 from duplex.embedded.settings import Progress, Settings
 from duplex.errors import DuplexError
 
-START_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
 FORMAT_LIMIT_S = 60.0
 STOP_SIGNALS = ((signal.SIGTERM, 15.0),)
 ATTEMPTS = 3

@@ -15,8 +15,8 @@ from duplex.embedded.settings import Progress, Settings
 from duplex.errors import DuplexError
 
 SUPERUSER = "postgres"
-START_LIMIT_S = 60.0
-COMMAND_LIMIT_S = 60.0
+START_LIMIT_S = 120.0
+COMMAND_LIMIT_S = 120.0
 # A fast shutdown; then one that leaves recovery to the next start.
 STOP_SIGNALS = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0))
 ATTEMPTS = 5

@@ -86,7 +86,7 @@ class Runtime:
     owner: Owner = "home"
     wipe_at_end: bool = False
     environment: Mapping[str, str] = field(default_factory=default_environment)
-    _guard: Guard | None = None
+    _guard: Guard | None = field(default=None, init=False)
 
     def start(self, databases: Sequence[str] = ("crm", "erp"), progress: Progress = silent) -> Addresses:
         """Start what does not run yet, wait until it answers, and say where it is.
@@ -98,8 +98,8 @@ class Runtime:
         wanted = [name for name in databases if dsn_variable(name) not in self.environment]
         if KAFKA_VARIABLE in self.environment and not wanted:
             return self._addresses(databases, None, {}, shutil.which("psql"))
-        self.home.create()
         with self.home.locked():
+            self.home.create()
             self._hold()
             try:
                 return self._start_all(databases, wanted, progress)
@@ -130,7 +130,7 @@ class Runtime:
 
     def status(self) -> Status:
         """What runs now, by the records and the processes; no server is asked."""
-        held = holders.read(self.home.holders)
+        held = holders.read(self.home.holders).alive()
         broker = self.kafka_server()
         record = broker.running()
         found = kafka.address(record) if record else None
@@ -172,7 +172,7 @@ class Runtime:
     def _hold(self) -> None:
         if self.owner == "process" and self._guard is None:
             self._guard = guard.post(self.home, wipe=self.wipe_at_end)
-        held = holders.read(self.home.holders)
+        held = holders.read(self.home.holders).alive()
         mine = self._guard.record if self._guard else None
         if mine not in held.guards:
             holders.write(self.home.holders, held.joined(mine))
@@ -196,7 +196,7 @@ class Runtime:
         held = holders.read(self.home.holders)
         if guard_record not in held.guards:
             return
-        held = held.left(guard_record)
+        held = held.left(guard_record).alive()
         holders.write(self.home.holders, held)
         if held.none:
             self._stop_all(wipe)

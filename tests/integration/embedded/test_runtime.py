@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 
-from duplex.embedded import kafka, processes
+from duplex.embedded import holders, kafka, processes
 from duplex.embedded.home import Home
 from duplex.embedded.processes import ProcessRecord
 from duplex.embedded.runtime import KAFKA_VARIABLE, Runtime
@@ -92,11 +92,8 @@ async def test_start_and_stop_twice_keep_addresses_and_data(home: Home) -> None:
     await execute(first.dsns["crm"], "table kept")
 
 
-@pytest.mark.parametrize("environment", [{}, ONLY_POSTGRES], ids=["kafka and postgres", "postgres"])
-async def test_servers_end_with_a_killed_program(
-    home: Home, environment: dict[str, str], other_programs: list[subprocess.Popen[str]]
-) -> None:
-    other_programs.append(start_elsewhere(home, "process", environment))
+async def test_servers_end_with_a_killed_program(home: Home, other_programs: list[subprocess.Popen[str]]) -> None:
+    other_programs.append(start_elsewhere(home, "process", {}))
     await asyncio.to_thread(said, other_programs[0])
     status = Runtime(home).status()
     assert any(server.running for server in status.servers)
@@ -131,6 +128,17 @@ async def test_the_first_of_two_programs_to_leave_does_not_take_the_servers_away
     await execute(addresses["CRM_DSN"], "select 1")
     await asyncio.to_thread(mine.stop)
     assert not any(server.running for server in Runtime(home).status().servers)
+
+
+async def test_a_program_that_lost_its_guard_still_stops_its_servers(home: Home) -> None:
+    runtime = Runtime(home, servers.SETTINGS, "process", environment=ONLY_POSTGRES)
+    await asyncio.to_thread(runtime.start, ("crm",))
+    for guard in processes.find("duplex.embedded.guard"):
+        if guard in holders.read(home.holders).guards:
+            os.kill(guard.pid, signal.SIGKILL)
+    await eventually(lambda: runtime.status().held_by == 0)
+    await asyncio.to_thread(runtime.stop)
+    assert not found(home)
 
 
 async def test_two_starts_at_once_make_one_set_of_servers(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from duplex.embedded import binaries, extra, holders, home, processes
+from duplex.embedded import binaries, holders, home, processes
 from duplex.embedded.holders import Holders
 from duplex.embedded.home import Home, default_home
 from duplex.embedded.processes import Account, ProcessRecord
@@ -46,13 +46,15 @@ def test_dead_holders_are_forgotten(tmp_path: Path) -> None:
     path = tmp_path / "holders.json"
     assert holders.read(path).none
     holders.write(path, Holders().joined(dead).joined(me))
-    assert holders.read(path) == Holders(guards=(me,))
-    assert holders.read(path).left(me).none
+    assert holders.read(path).alive() == Holders(guards=(me,))
+    assert holders.read(path).alive().left(me).none
+    path.write_text(path.read_text()[:5])
+    assert holders.read(path).none
     assert not Holders().joined(None).none
 
 
 def test_given_addresses_need_no_server_no_folder_and_no_extra(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extra.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     given = {"KAFKA_BOOTSTRAP_SERVERS": "kafka:9092", "CRM_DSN": "postgresql://crm/x", "ERP_DSN": "postgresql://erp/y"}
     addresses = Runtime(place, environment=given).start()
     assert addresses.environment() == given
@@ -60,7 +62,7 @@ def test_given_addresses_need_no_server_no_folder_and_no_extra(place: Home, monk
 
 
 def test_the_missing_extra_is_named(place: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extra.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(DuplexError, match=r"pip install 'duplex-sync\[embedded\]'"):
         Runtime(place, environment={}).start()
 
