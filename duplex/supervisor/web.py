@@ -43,5 +43,3 @@ class Server:
         judged = health.judge(self._supervisor.views(), time.time())
         body = {"ok": judged.ok, "reasons": list(judged.reasons)}
         return web.json_response(body, status=200 if judged.ok else 503)
-
-

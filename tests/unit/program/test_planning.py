@@ -119,7 +119,9 @@ def action(kind: Any, entity: str = "contact", **more: Any) -> actions.Action:
 
 
 def test_counts_are_by_kind_and_system() -> None:
-    counts = actions.counted(3, {"crm": 5}, [action("create", system="erp"), action("create", system="crm"), action("link")])
+    counts = actions.counted(
+        3, {"crm": 5}, [action("create", system="erp"), action("create", system="crm"), action("link")]
+    )
     assert (counts.total["create"], counts.total["link"], counts.total["update"]) == (2, 1, 0)
     assert counts.by_system == {"create": {"erp": 1, "crm": 1}}
 
