@@ -91,7 +91,7 @@ class Reader:
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
+            return self._sequence(node, path)
         return self._scalar(str(node.tag), str(node.value), node, path)
 
     def _mapping(self, node: MappingNode, path: Path) -> dict[str, Any]:
@@ -108,6 +108,11 @@ class Reader:
             self.positions.keys[inner] = _place(key_node)
             found[name] = self.read(value_node, inner)
         return found
+
+    def _sequence(self, node: SequenceNode, path: Path) -> list[Any]:
+        # An entry of a list has no key: what is said of it as a whole is said at its first character.
+        self.positions.keys.update({(*path, index): _place(item) for index, item in enumerate(node.value)})
+        return [self.read(item, (*path, index)) for index, item in enumerate(node.value)]
 
     def _key(self, node: Node, path: Path) -> str | None:
         if not isinstance(node, ScalarNode):

@@ -43,8 +43,10 @@ def _finding(error: dict[str, Any], tree: Any, positions: Positions) -> Finding:
         return positions.finding(path, "is missing", at_key=True)
     if location[-1:] == ("[key]",):
         return positions.finding(path, f"no valid name: {_message(error)}", at_key=True)
-    near = _near_choice(error, _at(tree, path))
-    return positions.finding(path, _message(error), near, at_key=kind == "refused")
+    given = _at(tree, path)
+    return positions.finding(
+        path, _message(error), _near_choice(error, given), at_key=kind == "refused" and isinstance(given, dict)
+    )
 
 
 def _is_tag(step: str | int) -> bool:

@@ -8,12 +8,13 @@ from streams.mapping.compiled import compile_lens
 from streams.mapping.rules import table_units
 from streams.merge.lenses import Lens
 from streams.merge.rules import Manual, Newest, Owner, Priority
+from streams.merge.values import Value
 from tests.unit.mapping.lenses import CONTACT, CRM, contact_lens, contact_rules, lens_of
 
 IMAGE = """{"id": 7, "email": "anna@example.com", "first_name": "Anna Maria", "last_name": "Lopez",
   "phone": "+34 600 123 456", "credit_limit": 10.50, "status": "A", "born": "29.02.1984",
   "seen": "2024-07-01T12:00:00", "street": "Mayor 1", "city": "Madrid", "zip": null, "note": {"a": 1}}"""
-VALUES = {
+VALUES: dict[str, Value] = {
     "email": "anna@example.com",
     "name": "Anna Maria Lopez",
     "phone": "+34 600 123 456",
