@@ -6,6 +6,7 @@ import warnings
 from typing import Literal, cast
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import Processor
 
 Format = Literal["console", "json"]
@@ -43,10 +44,15 @@ def quiet() -> None:
 
 def _rendering(form: Format, process: str | None) -> list[Processor]:
     if form == "console":
-        return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)]
+        return [
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
     return [
         _named(process),
-        structlog.processors.dict_tracebacks,
+        # Without local variables: they hold addresses with passwords.
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
         structlog.processors.JSONRenderer(sort_keys=False),
     ]
 

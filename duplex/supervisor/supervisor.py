@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+import msgspec
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from duplex.supervisor import backoff, child, health
@@ -101,7 +102,8 @@ class Supervisor:
             return f"could not be started ({error.strerror})"
         self._children[program.name] = running
         code = await self._until_end(running)
-        return f"{ending(code)}{running.last_line and f' (its last line: {running.last_line})'}"
+        said = gist(running.last_line)
+        return f"{ending(code)} (it said: {said})" if said else ending(code)
 
     async def _until_end(self, running: child.Child) -> int:
         ended = asyncio.create_task(running.ended())
@@ -131,4 +133,17 @@ def ending(code: int) -> str:
     """How a process ended, in words."""
     if code >= 0:
         return f"ended with exit code {code}"
-    return f"was ended by {signal.Signals(-code).name}"
+    return f"was ended by {signal.strsignal(-code) or f'signal {-code}'} (signal {-code})"
+
+
+def gist(line: str) -> str:
+    """What a log line says: of a JSON line its event, and of an exception in it the last one's type and text."""
+    try:
+        found = msgspec.json.decode(line)
+    except msgspec.DecodeError:
+        return line
+    if not isinstance(found, dict) or "event" not in found:
+        return line
+    exceptions = [each for each in found.get("exception") or [] if isinstance(each, dict)]
+    cause = f": {exceptions[-1].get('exc_type')}: {exceptions[-1].get('exc_value')}" if exceptions else ""
+    return f"{found['event']}{cause}"

@@ -29,7 +29,7 @@ def duplex(folder: Path, *words: str, **environment: str) -> subprocess.Complete
     return subprocess.run(
         [sys.executable, "-m", "duplex", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.getcwd(), **environment},
+        env={**os.environ, "PYTHONPATH": str(Path.cwd()), **environment},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

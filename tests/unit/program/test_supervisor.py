@@ -11,7 +11,7 @@ import aiohttp
 
 from duplex.supervisor import web
 from duplex.supervisor.child import Program
-from duplex.supervisor.supervisor import Supervisor
+from duplex.supervisor.supervisor import Supervisor, gist
 from tests.waiting import eventually
 
 HEALTHY = """
@@ -61,10 +61,17 @@ async def test_a_crashed_child_is_started_again_and_the_sentence_says_why() -> N
     world = World(program("sink erp", CRASHING))
     async with world.running():
         await eventually(lambda: len(world.said) >= 2)
-    assert world.said[0].startswith(
-        "sink erp ended with exit code 1 (its last line: the disk is full); attempt 2 in 0."
-    )
+    assert world.said[0].startswith("sink erp ended with exit code 1 (it said: the disk is full); attempt 2 in 0.")
     assert ("sink erp", "the disk is full") in world.lines
+
+
+def test_the_gist_of_a_json_line() -> None:
+    line = (
+        '{"event": "stopped", "level": "error", "exception": [{"exc_type": "ValueError", "exc_value": "no such row"}]}'
+    )
+    assert gist(line) == "stopped: ValueError: no such row"
+    assert gist('{"event": "stopped"}') == "stopped"
+    assert gist("plain text") == "plain text"
 
 
 async def test_a_program_that_cannot_be_started_is_said_so() -> None:
