@@ -31,6 +31,10 @@ class Commander:
         pairs = tuple(Unit(base=json_text(base), set=json_text(wanted)) for base, wanted in units)
         return self._command("u", local_id, pairs, **place)
 
+    def raw_update(self, local_id: str, base: str, wanted: str, **place: Any) -> Command:
+        """One unit, its two sides given as JSON text."""
+        return self._command("u", local_id, (Unit(base=base, set=wanted),), **place)
+
     def create(self, values: Values, local_id: str | None = None, **place: Any) -> Command:
         return self._command("c", local_id, (Unit(base=None, set=json_text(values)),), **place)
 
@@ -39,17 +43,18 @@ class Commander:
 
     def _command(self, op: Any, local_id: str | None, units: tuple[Unit, ...], **place: Any) -> Command:
         offset = place.get("offset", next(self._offsets))
-        record = f"record-{place.get('partition', self._partition)}-{offset}"
+        entity, partition = place.get("entity", self._entity), place.get("partition", self._partition)
+        record = f"{entity}-{partition}-{offset}"
         return Command(
             id=identifiers.command_id(record, self._system, 1),
             record_id=record,
-            entity=place.get("entity", self._entity),
+            entity=entity,
             system=self._system,
             number=1,
             op=op,
             local_id=local_id,
             units=units,
-            partition=place.get("partition", self._partition),
+            partition=partition,
             offset=offset,
             hop=1,
             ts_us=1,
