@@ -80,4 +80,4 @@ async def _sink(composed: composition.Composition, system: str) -> None:
 async def _processors(composed: composition.Composition, path: Path) -> None:
     from streams.app import run_processors
 
-    await run_processors(composed, path)
+    await run_processors(composed.project, composed.topics, composed.rules, composed.kafka, path.resolve().parent)

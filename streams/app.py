@@ -7,13 +7,23 @@ producer and assignor start only when it has agents: without any it makes no top
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import faust
 import structlog
 from faust.app import BootStrategy
 
+from schemas.goldens import GoldenCodec
+from schemas.project.model import Entity, Project
+from schemas.topics import Topics
+from streams.identity.claims import ClaimsProcessor
+from streams.identity.links import LinksProcessor
+from streams.identity.rows import NaturalKey
+from streams.mapping.natural_keys import natural_key
+from streams.merge.rules import Rules
 from streams.processors.lanes import BatchProcessor
+from streams.processors.merging import MergeProcessor
 from streams.processors.service import BatchService
 from streams.processors.settings import Hosting
 
@@ -65,3 +75,39 @@ async def host(app: faust.App) -> None:
             raise app.crash_reason
     finally:
         await asyncio.shield(app.stop())
+
+
+def processors_of(project: Project, topics: Topics, rules: Mapping[str, Rules]) -> list[BatchProcessor]:
+    """Every processor of a project, in the order of the data's way."""
+    return [one for name, entity in project.entities.items() for one in _entity(project, topics, rules[name], entity)]
+
+
+def _entity(project: Project, topics: Topics, rules: Rules, entity: Entity) -> list[BatchProcessor]:
+    golden = GoldenCodec(project.pipeline, rules.entity, entity)
+    merging = MergeProcessor(topics, rules, golden)
+    if entity.identity == "key":
+        return [merging]
+    natural_key = _natural_key(entity, rules) if entity.match else None
+    links = LinksProcessor(topics, rules.entity, rules.systems, natural_key)
+    return [links, ClaimsProcessor(topics, rules.entity), merging]
+
+
+def _natural_key(entity: Entity, rules: Rules) -> NaturalKey:
+    lenses: Mapping[str, Any] = rules.lenses
+
+    def of(system: str, image: str) -> str | None:
+        lens = lenses[system]
+        return natural_key(entity.match, lens.get(lens.load(image)))
+
+    return of
+
+
+async def run_processors(
+    project: Project, topics: Topics, rules: Mapping[str, Rules], kafka: Mapping[str, Any], folder: Path
+) -> None:
+    """Run every processor of a project, and the user's own in `folder/processors`, until cancelled.
+
+    Raises whatever stopped them: topics that are missing or unequal, state that was lost, a broker gone for good.
+    """
+    hosting = Hosting(kafka=kafka, pipeline=project.pipeline)
+    await host(build_app(hosting, processors_of(project, topics, rules)))
