@@ -97,7 +97,7 @@ class Runtime:
         _check_names(databases)
         wanted = [name for name in databases if dsn_variable(name) not in self.environment]
         if KAFKA_VARIABLE in self.environment and not wanted:
-            return self._addresses(databases, None, {}, shutil.which("psql"))
+            return self._addresses(databases, None, {}, self._psql(embedded=False))
         with self.home.locked():
             self.home.create()
             self._hold()
@@ -139,18 +139,18 @@ class Runtime:
         return Status(self.home.root, tuple(servers), held.kept, len(held.guards))
 
     def running_addresses(self) -> Addresses | None:
-        """The addresses of everything that runs, without starting anything; None when Kafka does not run."""
+        """The addresses of what runs or is given, without starting anything; None when there is no Kafka."""
         record = self.kafka_server().running()
-        if record is None:
+        if record is None and KAFKA_VARIABLE not in self.environment:
             return None
         dsns = {name: self.postgres_server(name).dsn(name) for name in self._known_databases()}
         running = {name: dsn for name, dsn in dsns.items() if dsn}
-        psql = find_binaries(self.home.downloads, None) / "psql"
-        return Addresses(kafka.address(record), running, psql)
+        bootstrap = kafka.address(record) if record else None
+        return self._addresses(list(running), bootstrap, running, self._psql(embedded=bool(running)))
 
     def _start_all(self, databases: Sequence[str], wanted: Sequence[str], progress: Progress) -> Addresses:
         """Start Kafka and every Postgres beside each other."""
-        psql = find_binaries(self.home.downloads, None) / "psql" if wanted else shutil.which("psql")
+        psql = self._psql(embedded=bool(wanted))
         with ThreadPoolExecutor(1 + len(wanted)) as pool:
             broker = None
             if KAFKA_VARIABLE not in self.environment:
@@ -167,7 +167,11 @@ class Runtime:
         self, databases: Sequence[str], bootstrap: str | None, dsns: Mapping[str, str], psql: str | Path | None
     ) -> Addresses:
         given = {name: self.environment.get(dsn_variable(name)) or dsns[name] for name in databases}
-        return Addresses(bootstrap or self.environment[KAFKA_VARIABLE], given, Path(psql) if psql else None)
+        broker = self.environment.get(KAFKA_VARIABLE) or bootstrap or ""
+        return Addresses(broker, given, Path(psql) if psql else None)
+
+    def _psql(self, *, embedded: bool) -> str | Path | None:
+        return find_binaries(self.home.downloads, None) / "psql" if embedded else shutil.which("psql")
 
     def _hold(self) -> None:
         if self.owner == "process" and self._guard is None:
