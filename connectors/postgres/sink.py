@@ -10,15 +10,16 @@ Nothing is told to anyone before the commit, so that a cancelled or broken batch
 import asyncio
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
 
 from connectors.base import Effect, TableSpec
-from connectors.postgres import sink_errors, sink_parking, sink_tables
+from connectors.postgres import connections, sink_errors, sink_parking, sink_tables
+from connectors.postgres.settings import Access
 from connectors.postgres.sink_batch import BatchWriter
 from connectors.postgres.sink_tables import SinkTable
+from connectors.postgres.statements import statement
 from schemas.codec import Codec
 from schemas.messages import Command
 
@@ -29,19 +30,11 @@ PARKED_AT_ONCE = 50
 CONNECTIONS = 8
 CONNECT_TIMEOUT_S = 10.0
 SESSION = {
+    **connections.SESSION,
     "application_name": "duplex sink",
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "bytea_output": "hex",
-    "extra_float_digits": "1",
-    "lc_monetary": "C",
-    "xmlbinary": "base64",
-    "client_encoding": "UTF8",
     "lock_timeout": "5s",
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "120s",
-    "jit": "off",
 }
 
 
@@ -62,9 +55,8 @@ class PostgresSink:
         longest_wait_s: float = 600.0,
     ) -> None:
         self._system = system
-        self._dsn = dsn
+        self._access = Access(system, dsn, setting or f"systems.{system}.dsn")
         self._specs = {spec.entity: spec for spec in specs}
-        self._setting = setting or f"systems.{system}.dsn"
         self._longest_wait_s = longest_wait_s
         self._codec = Codec()
         self._tables: dict[str, SinkTable] = {}
@@ -115,7 +107,7 @@ class PostgresSink:
         raise AssertionError("unreachable")
 
     async def _once(self, work: Any) -> Any:
-        with sink_errors.translated(self._system, self._address, self._setting):
+        with sink_errors.translated(self._access):
             pool = await self._open()
             async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 await self._load_tables(connection)
@@ -141,7 +133,7 @@ class PostgresSink:
         # Twice at most: a line that another transaction was just making shows in the second statement.
         while len(fence) < len(asked):
             rows = await connection.fetch(
-                sink_tables.query("sink_fence"), [entity for entity, _ in asked], [partition for _, partition in asked]
+                statement("sink_fence"), [entity for entity, _ in asked], [partition for _, partition in asked]
             )
             fence = {(row["entity"], row["partition"]): row["input_offset"] for row in rows}
         return fence
@@ -152,7 +144,7 @@ class PostgresSink:
             place = (command.entity, command.partition)
             done[place] = max(done.get(place, -1), command.offset)
         await connection.execute(
-            sink_tables.query("sink_progress"),
+            statement("sink_progress"),
             [entity for entity, _ in done],
             [partition for _, partition in done],
             list(done.values()),
@@ -178,7 +170,7 @@ class PostgresSink:
         async with self._opening:
             if self._pool is None:
                 self._pool = await asyncpg.create_pool(
-                    self._dsn,
+                    self._access.dsn,
                     min_size=0,
                     max_size=CONNECTIONS,
                     timeout=CONNECT_TIMEOUT_S,
@@ -187,8 +179,3 @@ class PostgresSink:
                     server_settings=SESSION,
                 )
             return self._pool
-
-    @property
-    def _address(self) -> str:
-        parts = urlsplit(self._dsn)
-        return f"{parts.hostname or 'the default host'}:{parts.port or 5432}{parts.path}"

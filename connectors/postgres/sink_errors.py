@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from connectors.errors import ConnectorsError, UnreachableError
+from connectors.errors import ConnectorsError
+from connectors.postgres.connections import GONE, unreachable
+from connectors.postgres.settings import Access
 
 # Classes of SQLSTATE that one row's values can bring about: data, integrity, triggers and functions of the table's
 # owner, a view's check option, a limit of the server. Everything else is about the table, the rights or the server.
@@ -50,26 +52,19 @@ def sentence(error: asyncpg.PostgresError) -> str:
 
 
 @contextlib.contextmanager
-def translated(system: str, address: str, setting: str) -> Iterator[None]:
+def translated(access: Access) -> Iterator[None]:
     """Raise the driver's errors as this package's: UnreachableError, BatchRefusedError."""
     try:
         yield
-    except (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-        raise UnreachableError(system, address, setting, _reason(error)) from error
+    except GONE as error:
+        raise unreachable(access, error) from error
+    except asyncpg.InterfaceError as error:
+        # A value that the driver cannot send is a mistake of ours; all else says that the connection is gone.
+        if isinstance(error, ValueError):
+            raise
+        raise unreachable(access, error) from error
     except asyncpg.PostgresError as error:
-        if (error.sqlstate or "")[:2] in ("57", "28", "3D", "53"):
-            raise _away(system, address, setting, error) from error
-        raise BatchRefusedError(system, error.sqlstate or "", _reason(error), _remedy(error)) from error
-
-
-def _away(system: str, address: str, setting: str, error: asyncpg.PostgresError) -> ConnectorsError:
-    if error.sqlstate == "57014":
-        return BatchRefusedError(system, "57014", _reason(error), _remedy(error))
-    return UnreachableError(system, address, setting, _reason(error))
-
-
-def _reason(error: BaseException) -> str:
-    return str(error) or type(error).__name__
+        raise BatchRefusedError(access.system, error.sqlstate or "", str(error), _remedy(error)) from error
 
 
 def _remedy(error: asyncpg.PostgresError) -> str:

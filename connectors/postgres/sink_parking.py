@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.postgres.sink_tables import query
+from connectors.postgres.statements import statement
 from schemas.codec import Codec
 from schemas.messages import Command
 
@@ -36,7 +36,7 @@ async def park(connection: Any, codec: Codec, waiting: Sequence[tuple[Command, s
     """Put commands aside, with the reason of each. One that is parked already stays as it is."""
     commands = [command for command, _ in waiting]
     await connection.execute(
-        query("sink_park"),
+        statement("sink_park"),
         [command.id for command in commands],
         [command.entity for command in commands],
         [command.record_id for command in commands],
@@ -50,7 +50,7 @@ async def park(connection: Any, codec: Codec, waiting: Sequence[tuple[Command, s
 
 async def due(connection: Any, codec: Codec, entities: Sequence[str], limit: int, longest_s: float) -> list[Due]:
     """Parked commands whose time has come, locked until the transaction ends. Raises UndecodableError."""
-    rows = await connection.fetch(query("sink_due"), list(entities), limit, longest_s)
+    rows = await connection.fetch(statement("sink_due"), list(entities), limit, longest_s)
     return [Due(codec.decode_as(row["payload"], Command), row["attempts"], row["expired"]) for row in rows]
 
 
@@ -59,7 +59,7 @@ async def settle(connection: Any, tried: Sequence[Due], waiting: Sequence[tuple[
     attempts = {item.command.id: item.attempts for item in tried}
     still = {command.id for command, _ in waiting}
     await connection.execute(
-        query("sink_unpark"),
+        statement("sink_unpark"),
         [name for name in attempts if name not in still],
         [command.id for command, _ in waiting],
         [reason for _, reason in waiting],

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
 
 import asyncpg
@@ -10,6 +9,7 @@ import msgspec
 
 from connectors.base import TableSpec
 from connectors.errors import RefusedError
+from connectors.postgres.statements import statement
 
 Units = tuple[tuple[str, ...], ...]
 STATEMENT_SETS_KEPT = 64
@@ -51,6 +51,16 @@ class SinkTable:
     mapped: frozenset[str]
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, system: str, spec: TableSpec, oid: int, columns: Mapping[str, SinkColumn], key: tuple[str, ...]
+    ) -> "SinkTable":
+        """The table, with what is derived from its entity's mapping."""
+        constants = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in spec.constants.items()}
+        places = {frozenset(unit): place for place, unit in enumerate(spec.units)}
+        mapped = frozenset(name for unit in spec.units for name in unit)
+        return cls(system, spec, oid, columns, key, constants, places, mapped)
+
     async def statements(
         self, connection: Any, units: Units, inserted: Sequence[str] = (), singly: bool = False
     ) -> Statements:
@@ -65,28 +75,20 @@ class SinkTable:
 
     async def _make(self, connection: Any, units: Units, inserted: tuple[str, ...], singly: bool) -> Statements:
         text = msgspec.json.encode(units).decode()
-        row = await connection.fetchrow(query("sink_statements"), self.spec.table, self.key, text, inserted, singly)
+        row = await connection.fetchrow(statement("sink_statements"), self.spec.table, self.key, text, inserted, singly)
         return Statements(**{name: row[name] for name in Statements.__dataclass_fields__})
-
-
-def query(name: str) -> str:
-    """The text of a file in `sql/`."""
-    return resources.files("connectors.postgres").joinpath("sql", f"{name}.sql").read_text()
 
 
 async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
     """An entity's table from the catalog. Raises RefusedError if it, a mapped column, or a key is missing."""
-    rows = await connection.fetch(query("sink_table"), spec.table)
+    rows = await connection.fetch(statement("sink_table"), spec.table)
     if not rows:
         raise RefusedError(system, f"write to {spec.table}", "there is no such table", "Run `duplex check`.")
     columns = {row["name"]: _column(row) for row in rows}
     primary = sorted((row["key_place"], row["name"]) for row in rows if row["key_place"] is not None)
     key = spec.key or tuple(name for _, name in primary)
     _require(system, spec, columns, key)
-    constants = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in spec.constants.items()}
-    places = {frozenset(unit): place for place, unit in enumerate(spec.units)}
-    mapped = frozenset(name for unit in spec.units for name in unit)
-    return SinkTable(system, spec, rows[0]["table_oid"], columns, key, constants, places, mapped)
+    return SinkTable.of(system, spec, rows[0]["table_oid"], columns, key)
 
 
 def _column(row: asyncpg.Record) -> SinkColumn:

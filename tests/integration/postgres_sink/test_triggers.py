@@ -1,4 +1,4 @@
-"""The target's own triggers: what they make of our write is in the echo, what they do besides is an entry of its own."""
+"""The target's own triggers: what they make of our write is in the echo; what they do besides is its own entry."""
 
 from connectors.base import TableSpec
 from tests.conformance.commands import Commander
