@@ -16,7 +16,10 @@ log = structlog.get_logger(__name__)
 
 
 async def run(path: Path, kind: str, system: str) -> None:
-    """Run one part of this project until cancelled. Raises what the part cannot live with."""
+    """Run one part of the project in this file (an absolute path) until cancelled.
+
+    Raises what the part cannot live with.
+    """
     composed = await _composed(load(path, os.environ))
     if kind == "source":
         await _source(composed, system)
@@ -80,4 +83,4 @@ async def _sink(composed: composition.Composition, system: str) -> None:
 async def _processors(composed: composition.Composition, path: Path) -> None:
     from streams.app import run_processors
 
-    await run_processors(composed.project, composed.topics, composed.rules, composed.kafka, path.resolve().parent)
+    await run_processors(composed.project, composed.topics, composed.rules, composed.kafka, path.parent)

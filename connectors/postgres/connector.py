@@ -9,6 +9,9 @@ from connectors.postgres import checks, installation, tables
 from connectors.postgres.connections import connected
 from connectors.postgres.relay import PostgresSource
 from connectors.postgres.settings import Settings, read_settings
+from connectors.postgres.statements import statement
+
+BACKLOG_LIMIT = 1_000_000
 
 
 def connector(system: str, pipeline: str, options: Mapping[str, Any]) -> "PostgresConnector":
@@ -42,6 +45,17 @@ class PostgresConnector:
         """What is wrong with the capture now."""
         async with connected(self.settings.relay, "check") as connection:
             return await checks.problems(connection, self.system, specs)
+
+    async def backlog(self) -> Mapping[str, int]:
+        """What waits here: `unpublished` log entries (counted up to a limit) and `parked` commands; empty if nothing
+        is installed.
+        """
+        async with connected(self.settings.relay, "backlog") as connection:
+            if not await connection.fetchval("select to_regclass('duplex.captured') is not null"):
+                return {}
+            unpublished = await connection.fetchval(statement("backlog"), BACKLOG_LIMIT)
+        async with connected(self.settings.sink, "backlog") as connection:
+            return {"unpublished": unpublished, "parked": await connection.fetchval(statement("parked"))}
 
     async def rows(self, spec: TableSpec) -> AsyncIterator[Sequence[str]]:
         """Every row of a table as JSON object text, in chunks, from one snapshot."""

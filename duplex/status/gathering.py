@@ -1,11 +1,13 @@
 """Gathers the facts of a status. What cannot be had is left out and said so: a status is asked for when things fail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Protocol, runtime_checkable
 
 import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.base import Connector
 from connectors.errors import ConnectorsError
 from duplex import broker, catalog, composition, systems, topics
 from duplex.composition import Composition
@@ -25,6 +27,13 @@ HTTP_TIMEOUT_S = 5.0
 NEWEST_CONFLICTS = 5_000
 REFUSALS_SHOWN = 10
 COUNTERS = ("duplex_commands_total", "duplex_child_restarts_total", "duplex_sink_retries_total")
+
+
+@runtime_checkable
+class Counting(Protocol):
+    """A connector that can say what waits in its system: `unpublished` log entries, `parked` commands."""
+
+    async def backlog(self) -> Mapping[str, int]: ...
 
 
 async def gather(loaded: Loaded) -> Status:
@@ -133,3 +142,14 @@ async def _systems(status: Status, composed: Composition) -> None:
                 status.problems.append(Problem(name, str(error), f"look at systems.{name} in the project file"))
                 continue
             status.problems += [Problem(each.system, each.what, each.remedy, each.fatal) for each in problems]
+            await _backlog(status, name, connector)
+
+
+async def _backlog(status: Status, system: str, connector: Connector) -> None:
+    if not isinstance(connector, Counting):
+        return
+    found = await connector.backlog()
+    if "unpublished" in found:
+        status.unpublished[system] = found["unpublished"]
+    if "parked" in found:
+        status.parked_commands[system] = found["parked"]

@@ -31,6 +31,8 @@ def _running(status: Status, now_s: float) -> str:
 
 def _way(status: Status) -> Iterator[str]:
     for system, count in status.unpublished.items():
+        if not count:
+            continue
         yield f"Source {system}: {entries(count, 'log entry', 'log entries')} not published yet."
     behind = [hop for hop in status.hops if hop.behind]
     for hop in behind:

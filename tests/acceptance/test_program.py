@@ -186,3 +186,16 @@ async def test_uninstall_takes_everything_away(shop: Shop) -> None:
     assert set(done) == {"crm", "erp", "kafka"}
     assert await shop.value(shop.crm, "select to_regnamespace('duplex') is null")
     assert await shop.value(shop.crm, "select count(*) from public.contacts") == 3
+
+
+async def test_sources_alone_publish_what_is_there(shop: Shop) -> None:
+    await shop.json("apply")
+    await shop.start("--only", "sources", "--log-format", "json")
+    await shop.running()
+    words = ("topic", "tail", "changes.crm.contact", "--from-beginning", "--max", "3", "--json")
+    code, out, errors = await shop.call(*words)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, [each["value"]["op"] for each in found]) == (0, ["r", "r", "r"]), errors
+    assert {each["value"]["after"]["email"] for each in found} >= {"ada@example.com"}
+    assert await shop.stop() == 0, shop.log
+    assert {json.loads(line)["process"] for line in shop.log.splitlines()} >= {"supervisor"}

@@ -1,0 +1,2 @@
+-- Commands that wait in this database for a row they refer to.
+select count(*) from duplex.parked
