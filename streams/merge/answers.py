@@ -6,6 +6,9 @@ from streams.merge.states import Sent, SentUnit, SystemState
 from streams.merge.turns import Turn
 from streams.merge.values import EXISTENCE, Row, Value
 
+CAME_TO_NOTHING = "the target took the create but has no row"
+STAYED = "the target took the delete but kept the row"
+
 
 def is_answer(entry: SystemState, event: Changed) -> bool:
     """Whether this entry echoes the command that is out."""
@@ -34,8 +37,13 @@ def missed(turn: Turn, event: Changed) -> None:
     """The answer came from another row: ours is untouched, and the want is planned anew."""
     entry = turn.system(event.system)
     sent, entry.out = entry.out, None
-    if sent is not None and event.failed is not None:
-        _refused(turn, event.system, sent, event.failed)
+    if sent is None:
+        return
+    why = event.failed
+    if why is None and sent.op == "c" and event.after is None:
+        why = CAME_TO_NOTHING
+    if why is not None:
+        _refused(turn, event.system, sent, why)
 
 
 def _came_or_went(turn: Turn, event: Changed, sent: Sent) -> None:

@@ -91,7 +91,7 @@ def _adopt_upward(real: Any, turn: Turn, event: Changed) -> None:
 
 
 def _by_values(real: Any, turn: Turn, system: str, entry: Any, side: Any) -> None:
-    entry.seen = {name: -1 for name in entry.seen}
+    entry.seen = dict.fromkeys(entry.seen, -1)
     real(turn, system, entry, side)
 
 
@@ -111,7 +111,7 @@ def _stamp_as_is(turn: Turn, by: str, name: str, value: Any, ts_us: int, won: bo
 
 
 def _outside_number(real: Any, turn: Turn, counter: Any = itertools.count(1)) -> int:  # noqa: B008 that is the mistake
-    return next(counter)
+    return int(next(counter))
 
 
 def _machine_clock(real: Any, turn: Turn, by: str, name: str, value: Any, ts_us: int, won: bool = False) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
-from streams.merge.events import Changed, Decided, Verdict
+from streams.merge.events import Changed, Decided, Planned, Verdict
 from streams.merge.rules import Owner
 from streams.merge.values import EXISTENCE, Row, Value
+from tests.simulation.draws import FIELDS
 from tests.simulation.hubs import Step
 from tests.simulation.tables import Table
 from tests.simulation.tokens import Token, atoms, token
-from tests.simulation.worlds import FIELDS, Act, World
+from tests.simulation.worlds import Act, World
 
 
 @dataclass
@@ -80,18 +81,17 @@ class Oracle:
     def _ended_out_of_sight(self, act: Act, name: str) -> bool:
         """Whether the record was deleted where this field is never shown: who deletes there has seen all there is."""
         tables = self.world.tables
-        return self.final.deleted and any(
-            other.kind == "delete" and name not in tables[other.system].lens.writable for other in self.acts
-        )
+        return any(other.kind == "delete" and name not in tables[other.system].lens.writable for other in self.acts)
 
     def _agreement(self, act: Act, name: str, value: Token) -> bool:
         """Whether this edit and another's, or the hub's, met as equals: who saw the one has seen the other."""
         since = self.processed.get(act.number, act.at)
         for step in self.steps:
             other = self._act(step)
-            if step.at >= since and other is not None and other.wrote.get(name) == value:
-                if token(step.before.values[name]) == value:
-                    return True
+            if step.at < since or other is None or other.wrote.get(name) != value:
+                continue
+            if token(step.before.values[name]) == value:
+                return True
         return False
 
     # P5
@@ -134,8 +134,8 @@ class Oracle:
         """P7, P8: no value, and no tuple of a group, that nobody wrote."""
         known: dict[str, set[Token]] = {name: {None, (None, None)} for name in FIELDS}
         for act in self.acts:
-            for name, value in act.wrote.items():
-                known[name].add(value)
+            for name, wrote in act.wrote.items():
+                known[name].add(wrote)
         for step in self.steps:
             for name, value in step.after.values.items():
                 if token(value) not in known[name]:
@@ -192,7 +192,9 @@ class Oracle:
             "withdrawn": lambda: (
                 isinstance(event, Changed) and event.system == item.incoming.system and self._act(step) is not None
             ),
-            "deleted": lambda: step.after.deleted,
+            "deleted": lambda: (
+                step.after.deleted and not (isinstance(event, Decided) and item.incoming.value is not None)
+            ),
             "revived": lambda: not step.after.deleted,
         }
         if end.rule not in fine or not fine[end.rule]():
@@ -211,24 +213,27 @@ class Oracle:
         return item.field != EXISTENCE and token(item.incoming.value) == token(step.after.values[item.field])
 
     def _judge_commands(self, step: Step, parked: dict[int, Verdict]) -> None:
-        held = {(item.incoming.system, item.field) for item in parked.values()}
-        loose = {(item.incoming.system, item.field) for item in parked.values() if item.number in step.loose}
+        """No command writes over what a row shows and a person has yet to decide."""
+        held: dict[tuple[str, str], Token] = {
+            (item.incoming.system, item.field): token(item.incoming.value)
+            for item in parked.values()
+            if item.number not in step.loose
+        }
         for command in step.commands:
-            table = self.world.tables[command.system]
-            if (command.system, EXISTENCE) in held - loose:
+            if (command.system, EXISTENCE) in held:
                 self.complain(f"P10: offset {step.offset} tells {command.system}, whose existence is parked")
-            for unit in command.units:
-                then, now = table.lens.get(unit.base or {}), table.lens.get(unit.set or {})
-                for name in FIELDS:
-                    if (command.system, name) not in held or unit.base is None or unit.set is None:
-                        continue
-                    shown = {
-                        token(i.incoming.value)
-                        for i in parked.values()
-                        if (i.incoming.system, i.field) == (command.system, name)
-                    }
-                    if name in then and then[name] != now.get(name) and token(then[name]) in shown:
-                        self.complain(f"P10: offset {step.offset} writes over {name}, parked at {command.system}")
+            for name in self._written_over(command, held):
+                self.complain(f"P10: offset {step.offset} writes over {name}, parked at {command.system}")
+
+    def _written_over(self, command: Planned, held: dict[tuple[str, str], Token]) -> Iterator[str]:
+        lens = self.world.tables[command.system].lens
+        for unit in command.units:
+            if unit.base is None or unit.set is None:
+                continue
+            then, now = lens.get(unit.base), lens.get(unit.set)
+            for name in FIELDS:
+                if name in then and then[name] != now.get(name) and (command.system, name) in held:
+                    yield from [name] if token(then[name]) == held[command.system, name] else []
 
     # P11
 

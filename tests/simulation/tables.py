@@ -136,7 +136,7 @@ class Table:
         command: Planned,
         name: str,
         found: Row | None,
-        after: Row | None,
+        after: dict[str, Value] | None,
         now: int,
         ts_us: int,
         trigger: Trigger,

@@ -11,18 +11,14 @@ from streams.merge import existence, states
 from streams.merge.decisions import shown_version
 from streams.merge.events import Changed, Decided, Outcome, Planned
 from streams.merge.goldens import Golden
-from streams.merge.rules import Manual, Newest, Owner, Policy, Priority, Rules
 from streams.merge.turns import Turn
 from streams.merge.values import EXISTENCE, Row, Value
+from tests.simulation import draws
+from tests.simulation.draws import FIELDS, MEMBERS
 from tests.simulation.hubs import Hub, Input
-from tests.simulation.lenses import INVALID, Piece, SimpleLens
+from tests.simulation.lenses import INVALID, Piece
 from tests.simulation.tables import Cell, Entry, Mistakes, Table
-from tests.simulation.tokens import NUMBER, Token, token
-
-FIELDS = ("a", "b", "c", "d", "g")
-MEMBERS = 2
-BANNED_EVERY = 7
-SKEWS_US = (0, 0, 0, -40, 40, -3000, 3000)
+from tests.simulation.tokens import Token, token
 
 
 @dataclass(frozen=True)
@@ -54,19 +50,6 @@ class Look:
 
 
 @dataclass
-class Profile:
-    """How a history runs: weights of what happens next, and how often things go wrong."""
-
-    steps: int
-    weights: dict[str, float]
-    repeat: float
-    crash: float
-    delete: float
-    revert: float
-    batch: int
-
-
-@dataclass
 class World:
     """Everything of one history."""
 
@@ -79,84 +62,16 @@ class World:
         self.fresh = 0
         self.acts: list[Act] = []
         self.shown: dict[str, list[Value]] = {name: [] for name in FIELDS}
-        self.profile = self._profile()
-        self.tables = self._tables()
-        self.skew = {name: self.random.choice(SKEWS_US) for name in self.tables}
-        self.hub = Hub(self._rules(), self.mistakes)
+        self.profile = draws.profile(self.random)
+        self.tables = draws.tables(self.random, self.mistakes)
+        self.skew = {name: self.random.choice(draws.SKEWS_US) for name in self.tables}
+        self.hub = Hub(draws.rules(self.random, self.tables), self.mistakes)
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
         self.looks: list[Look] = []
         self.decided: dict[int, Look] = {}
         self.triggers_left = self.random.choice((0, 0, 2, 4))
         self.invalid_acts: set[int] = set()
-
-    def _profile(self) -> Profile:
-        pick = self.random
-        weights = {
-            "user": pick.choice((1.0, 2.0, 4.0)),
-            "transport": pick.choice((1.0, 3.0)),
-            "hub": pick.choice((1.0, 3.0)),
-            "sink": pick.choice((0.5, 1.0, 3.0)),
-            "look": 0.3,
-            "decide": pick.choice((0.1, 0.3)),
-        }
-        return Profile(
-            steps=pick.choice((40, 80, 140)),
-            weights=weights,
-            repeat=pick.choice((0.0, 0.1, 0.3)),
-            crash=pick.choice((0.0, 0.1, 0.3)),
-            delete=pick.choice((0.0, 0.05, 0.15)),
-            revert=pick.choice((0.1, 0.3, 0.5)),
-            batch=pick.choice((1, 3, 6)),
-        )
-
-    def _tables(self) -> dict[str, Table]:
-        count = self.random.choice((2, 2, 3, 3, 5))
-        new_keys = self.random.random() < 0.5
-        return {name: self._table(name, new_keys) for name in "stuvw"[:count]}
-
-    def _table(self, name: str, new_keys: bool) -> Table:
-        lens = self._lens()
-        loud = frozenset(column for column in lens.columns if self.random.random() < 0.06)
-        table = Table(name, lens, self.mistakes, new_keys, loud)
-        if self.random.random() < 0.15:
-            table.banned = is_banned
-        return table
-
-    def _lens(self) -> SimpleLens:
-        pick = self.random
-
-        def single(name: str) -> Piece:
-            return Piece(pick.choice(("plain", "plain", "upper", "trim")), (name,), (f"{name}_column",))
-
-        group = Piece("group", ("g",), tuple(f"g{member}" for member in range(MEMBERS)))
-        last = [Piece("joined", ("c", "d"), ("cd",))] if pick.random() < 0.3 else [single("c"), single("d")]
-        pieces = (single("a"), single("b"), group, *last)
-        together = frozenset(pick.choice(((), (), (0, 1), (1, 2), (0, 3))))
-        inward = frozenset("a") if pick.random() < 0.06 else frozenset()
-        outward = frozenset("b") if pick.random() < 0.06 else frozenset()
-        return SimpleLens(pieces, together, inward, outward)
-
-    def _rules(self) -> Rules:
-        pick, names = self.random, tuple(self.tables)
-        policies: dict[str, Policy] = {name: self._policy(names) for name in FIELDS}
-        return Rules(
-            entity="thing",
-            fields=FIELDS,
-            systems=tuple(pick.sample(names, len(names))),
-            policies=policies,
-            lenses={name: table.lens for name, table in self.tables.items()},
-            existence=pick.choice(("update_wins", "delete_wins", "manual")),
-            deletes={name: "ignore" for name in names if pick.random() < 0.06},
-        )
-
-    def _policy(self, names: tuple[str, ...]) -> Policy:
-        choice = self.random.random()
-        if choice < 0.4:
-            return Newest()
-        if choice < 0.6:
-            return Priority(tuple(self.random.sample(names, len(names))))
-        return Manual() if choice < 0.9 else Owner(self.random.choice(names))
 
     # What happens
 
@@ -442,11 +357,6 @@ class World:
         """All logs and all commands come again."""
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
-
-
-def is_banned(value: Value) -> bool:
-    """What a picky target's constraint forbids."""
-    return any(int(number) % BANNED_EVERY == 0 for number in NUMBER.findall(str(value)))
 
 
 def _holds(row: Row, wanted: Any) -> bool:

@@ -1,0 +1,120 @@
+"""Echoes, and what the merge concludes from the row found and the row left."""
+
+from tests.simulation.lenses import Piece, SimpleLens
+from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
+
+
+def _told(scene: Scene, phone: str = "2") -> Scene:
+    scene.change("crm", row(phone=phone))
+    return scene
+
+
+def test_an_echo_is_no_edit() -> None:
+    scene = _told(in_step(rules()))
+    outcome = scene.echo("erp", row(phone="2"))
+    assert (outcome.golden, outcome.commands, outcome.verdicts) == (False, [], [])
+
+
+def test_what_the_target_made_of_a_value_is_no_edit() -> None:
+    scene = _told(in_step(rules()))
+    outcome = scene.echo("erp", row(phone="(2)"))
+    assert (outcome.golden, outcome.commands, scene.golden.values["phone"]) == (False, [], "2")
+
+
+def test_a_rejected_unit_is_planned_anew() -> None:
+    scene = _told(in_step(rules()))
+    scene.change("erp", row(phone="3"), ts_us=1)
+    (command,) = scene.echo("erp", row(phone="3")).commands
+    assert command.units[0].base == {"phone": "3"}
+
+
+def test_units_are_judged_one_by_one() -> None:
+    scene = in_step(rules())
+    scene.change("crm", row("Eva", "2"), ts_us=9000)
+    scene.change("erp", row(phone="3"), ts_us=1)
+    (command,) = scene.echo("erp", row("Eva", "3")).commands
+    assert [unit.base for unit in command.units] == [{"phone": "3"}]
+
+
+def test_one_command_is_out_at_a_time() -> None:
+    scene = _told(in_step(rules()))
+    assert scene.change("crm", row(phone="4")).commands == []
+    (command,) = scene.echo("erp", row(phone="2")).commands
+    assert (command.number, command.units[0].set) == (3, {"phone": "4"})
+
+
+def test_what_a_trigger_did_to_another_unit_is_an_edit() -> None:
+    scene = _told(in_step(rules()))
+    outcome = scene.echo("erp", row("Triggered", "2"))
+    assert (outcome.golden, scene.golden.values["name"]) == (True, "Triggered")
+
+
+def test_a_refused_write_is_recorded_and_not_repeated() -> None:
+    scene = _told(in_step(rules()))
+    outcome = scene.echo("erp", row(), failed="too long")
+    (verdict,) = outcome.verdicts
+    assert (verdict.kind, verdict.field, verdict.winner, verdict.detail) == ("refused", "phone", "current", "too long")
+    assert (outcome.commands, scene.nudge().commands) == ([], [])
+
+
+def test_a_refused_write_is_tried_again_when_the_row_changed() -> None:
+    scene = _told(in_step(rules()))
+    scene.echo("erp", row(), failed="too long")
+    (command,) = [c for c in scene.change("erp", row(name="Eva")).commands if c.system == "erp"]
+    assert command.units[0].set == {"phone": "2"}
+
+
+def test_a_refused_write_is_tried_again_with_a_newer_value() -> None:
+    scene = _told(in_step(rules()))
+    scene.echo("erp", row(), failed="too long")
+    (command,) = scene.change("crm", row(phone="3")).commands
+    assert command.units[0].set == {"phone": "3"}
+
+
+def test_a_refused_command_of_several_units_is_tried_unit_by_unit() -> None:
+    scene = in_step(rules())
+    scene.change("crm", row("Eva", "2"))
+    first = scene.echo("erp", row(), failed="too long").commands
+    second = scene.echo("erp", row(), failed="too long")
+    assert [[unit.set for unit in command.units] for command in first] == [[{"name": "Eva"}]]
+    assert [(v.field, v.kind) for v in second.verdicts] == [("name", "refused")]
+    assert [unit.set for unit in second.commands[0].units] == [{"phone": "2"}]
+
+
+def test_a_refused_create_is_recorded_for_the_record() -> None:
+    scene = Scene(rules())
+    scene.change("crm", row())
+    (verdict,) = scene.echo("erp", None, local_id="", failed="no such country").verdicts
+    assert (verdict.field, verdict.kind, scene.nudge().commands) == ("$", "refused", [])
+
+
+def test_a_create_that_leaves_no_row_is_not_repeated_for_ever() -> None:
+    scene = Scene(rules())
+    scene.change("crm", row())
+    outcome = scene.echo("erp", None)
+    assert ([v.kind for v in outcome.verdicts], outcome.commands) == (["refused"], [])
+
+
+def test_a_delete_that_leaves_the_row_is_not_repeated_for_ever() -> None:
+    scene = in_step(rules())
+    scene.change("crm", None)
+    outcome = scene.echo("erp", row())
+    assert ([v.kind for v in outcome.verdicts], outcome.commands) == (["refused"], [])
+
+
+def test_a_late_answer_is_an_ordinary_entry() -> None:
+    scene = in_step(rules())
+    assert scene.change("erp", row(phone="4"), command="r/erp/1").golden
+
+
+def test_a_field_that_may_not_be_written_is_never_sent() -> None:
+    pieces = (Piece("plain", ("name",), ("name",)), Piece("plain", ("phone",), ("phone",)))
+    scene = in_step(rules(lens=SimpleLens(pieces, inward=frozenset({"phone"}))))
+    assert scene.change("crm", row(phone="2")).commands == []
+    assert sent(scene, "erp").units[0].set == row(phone=None)
+
+
+def test_a_field_that_may_not_be_read_is_never_offered() -> None:
+    pieces = (Piece("plain", ("name",), ("name",)), Piece("plain", ("phone",), ("phone",)))
+    scene = in_step(rules(lens=SimpleLens(pieces, outward=frozenset({"phone"}))))
+    assert not scene.change("erp", row(phone="666")).golden

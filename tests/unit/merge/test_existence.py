@@ -1,0 +1,103 @@
+"""Rows that come and go, and the record with them."""
+
+import pytest
+
+from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
+
+
+def test_a_first_row_is_created_everywhere() -> None:
+    scene = Scene(rules(systems=("crm", "erp", "shop")))
+    commands = scene.change("crm", row()).commands
+    assert [(c.system, c.op, c.local_id, c.units[0].base) for c in commands] == [
+        ("erp", "c", None, None),
+        ("shop", "c", None, None),
+    ]
+
+
+def test_equal_rows_link_silently() -> None:
+    scene = Scene(rules())
+    scene.change("crm", row(), load=True)
+    outcome = scene.change("erp", row(), load=True)
+    assert (outcome.commands, outcome.verdicts) == ([], [])
+
+
+def test_a_seen_delete_is_carried_out_with_the_whole_row_as_base() -> None:
+    scene = in_step(rules())
+    (command,) = scene.change("crm", None).commands
+    assert (command.op, command.units[0].base, command.units[0].set) == ("d", row(), None)
+    assert scene.golden.deleted
+
+
+def test_a_system_may_keep_its_row() -> None:
+    scene = in_step(rules(deletes={"erp": "ignore"}))
+    assert scene.change("crm", None).commands == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "winner", "deleted"),
+    [("update_wins", "current", False), ("delete_wins", "incoming", True), ("manual", "parked", False)],
+)
+def test_a_delete_against_an_unseen_edit(policy: str, winner: str, deleted: bool) -> None:
+    scene = in_step(rules(existence=policy))
+    scene.change("crm", row(phone="2"))
+    (verdict,) = scene.change("erp", None).verdicts
+    assert (verdict.field, verdict.kind, verdict.rule, verdict.winner) == ("$", "existence", policy, winner)
+    assert verdict.current.value == (("phone", "2"),)
+    assert scene.golden.deleted is deleted
+
+
+def test_update_wins_creates_the_row_again() -> None:
+    scene = in_step(rules())
+    scene.change("crm", row(phone="2"))
+    scene.change("erp", None)
+    scene.echo("erp", None)
+    assert (sent(scene, "erp").op, sent(scene, "erp").units[0].set) == ("c", row(phone="2"))
+
+
+@pytest.mark.parametrize(
+    ("policy", "winner", "deleted"),
+    [("update_wins", "incoming", False), ("delete_wins", "current", True), ("manual", "parked", True)],
+)
+def test_an_edit_against_an_unseen_delete(policy: str, winner: str, deleted: bool) -> None:
+    scene = in_step(rules(existence=policy))
+    scene.change("crm", None)
+    (verdict,) = scene.change("erp", row(phone="2")).verdicts
+    assert (verdict.field, verdict.winner, verdict.incoming.value) == ("$", winner, (("phone", "2"),))
+    assert scene.golden.deleted is deleted
+
+
+def test_an_edit_that_revives_is_what_the_record_lives_with() -> None:
+    scene = in_step(rules())
+    scene.change("crm", None, ts_us=9000)
+    scene.change("erp", row(phone="2"), ts_us=10)
+    assert scene.golden.values == row(phone="2")
+
+
+def test_a_record_written_anew_needs_no_verdict() -> None:
+    scene = in_step(rules(existence="manual"))
+    scene.change("crm", None)
+    scene.echo("erp", None)
+    outcome = scene.change("erp", row(name="Eva"), local_id="[2]")
+    assert (outcome.verdicts, scene.golden.deleted) == ([], False)
+
+
+def test_a_withdrawn_delete_ends_its_item() -> None:
+    scene = in_step(rules(existence="manual"))
+    scene.change("crm", row(phone="2"))
+    parked = scene.change("erp", None).verdicts[0]
+    verdicts = scene.change("erp", row()).verdicts
+    assert (verdicts[0].number, verdicts[0].rule) == (parked.number, "withdrawn")
+
+
+def test_two_deletes_meet() -> None:
+    scene = in_step(rules(existence="manual"))
+    scene.change("crm", None)
+    outcome = scene.change("erp", None)
+    assert (outcome.verdicts, scene.golden.deleted) == ([], True)
+
+
+def test_a_system_being_loaded_is_told_nothing_until_nudged() -> None:
+    scene = Scene(rules(loading=frozenset({"erp"})))
+    assert scene.change("crm", row(), load=True).commands == []
+    scene.rules = rules()
+    assert [command.op for command in scene.nudge().commands] == ["c"]
