@@ -12,6 +12,11 @@ from structlog.typing import Processor
 Format = Literal["console", "json"]
 # Libraries that say in many lines what our own errors say in one.
 TALKATIVE = ("aiokafka", "kafka", "faust", "mode", "asyncio", "aiohttp")
+# What they may say in a running pipeline. A coordinator is looked for again and again at every start, and Faust's
+# services announce themselves under our modules' names; what matters of either is logged by our own code.
+LEAST_LEVELS = dict.fromkeys((*TALKATIVE, "streams"), logging.WARNING) | {
+    "aiokafka.consumer.group_coordinator": logging.CRITICAL
+}
 
 
 def configure(form: Format, level: str, process: str | None = None) -> None:
@@ -81,5 +86,5 @@ def _configure_standard(form: Format, minimum: int, process: str | None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(minimum)
-    for name in TALKATIVE:
-        logging.getLogger(name).setLevel(max(minimum, logging.WARNING))
+    for name, least in LEAST_LEVELS.items():
+        logging.getLogger(name).setLevel(max(minimum, least) if minimum > logging.DEBUG else minimum)
