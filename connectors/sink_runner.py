@@ -163,6 +163,7 @@ class _Runner:
         for place, records in fetched.items():
             # Paused while its lane is at work: the next batch of a partition begins when this one is committed.
             self._consumer.pause(place)
+            self._done.setdefault(place, records[0].offset)
             self._busy[place] = asyncio.create_task(self._lane(place).work(records))
             self._busy[place].add_done_callback(lambda _, place=place: self._resume(place))  # type: ignore[misc]
         self._collect()
