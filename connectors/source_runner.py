@@ -250,6 +250,10 @@ def _count(system: str, batch: UnderWay) -> None:
 
 
 async def _discard(producer: AIOKafkaProducer) -> None:
-    """Let go of a producer without waiting for what it still wants to send."""
-    with suppress(KafkaError, TimeoutError):
-        await asyncio.wait_for(producer.stop(), 5.0)
+    """Let go of a producer; one that still cannot send after a moment is cut off, for its records are sent again."""
+    try:
+        with suppress(KafkaError):
+            await asyncio.wait_for(producer.stop(), 5.0)
+    except TimeoutError:
+        await producer._sender.close()
+        await producer.client.close()

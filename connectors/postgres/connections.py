@@ -72,6 +72,9 @@ def reaching(access: Access, connection: asyncpg.Connection) -> Iterator[None]:
         yield
     except GONE as error:
         raise unreachable(access, error) from error
+    except asyncpg.InternalClientError as error:
+        # What asyncpg says of a connection on which the server's last words arrived between two of our queries.
+        raise unreachable(access, error) from error
     except asyncpg.InterfaceError as error:
         if not connection.is_closed():
             raise
@@ -82,7 +85,7 @@ async def leave(connection: asyncpg.Connection) -> None:
     """Close a connection, waiting a moment at most; never raises for a server that is gone."""
     try:
         await connection.close(timeout=2.0)
-    except (*GONE, asyncpg.InterfaceError):
+    except (*GONE, asyncpg.InterfaceError, asyncpg.InternalClientError):
         connection.terminate()
 
 

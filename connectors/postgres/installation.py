@@ -87,8 +87,8 @@ async def _install(
         done += await _capture(connection, system, spec)
     await connection.execute(statement("forgotten"), [spec.entity for spec in specs])
     await connection.execute("select duplex.grant_roles()")
-    made = await connection.fetchval("select duplex.extend_log($1)", SEGMENTS_AHEAD)
-    return done + ([f"made {made} ranges of the log ahead"] if made else [])
+    await connection.execute("select duplex.extend_log($1)", SEGMENTS_AHEAD)
+    return done
 
 
 async def _prepare(connection: asyncpg.Connection, system: str) -> None:

@@ -61,9 +61,9 @@ class Upkeep:
 async def rotate(connection: Any, mark: int) -> None:
     """Make ranges of the log ahead and drop those at or below the mark. Whatever is locked is left for next time."""
     for query, argument in (
+        ("select duplex.clear_overflow($1)", mark),
         ("select duplex.extend_log($1)", SEGMENTS_AHEAD),
         ("select duplex.empty_segments($1)", mark),
-        ("select duplex.clear_overflow($1)", mark),
         ("select duplex.drop_segment($1)", mark),
     ):
         try:

@@ -2,7 +2,7 @@
 -- Asked by the relay's role: the catalog is open to everyone.
 select c.entity, c.table_name,
        r.oid is not null as present,
-       coalesce(r.oid = to_regclass(c.table_name), false) as same_table,
+       coalesce(quote_ident(n.nspname) || '.' || quote_ident(r.relname) = c.table_name, false) as same_table,
        coalesce((select array_agg(a.attname::text order by k.place)
                    from unnest(c.key_numbers) with ordinality as k(number, place)
                    join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number and not a.attisdropped)
@@ -29,4 +29,5 @@ select c.entity, c.table_name,
   from duplex.meta m
  cross join duplex.captured c
   left join pg_class r on r.oid = c.relation
+  left join pg_namespace n on n.oid = r.relnamespace
  order by c.entity

@@ -36,7 +36,10 @@ CASES = {
     "truncate": ([ROW, "truncate contacts"], [("c", "[1]", "Ada"), ("d", "[1]", None), ("t", "[]", None)]),
     "replica role": ([f"begin; set local session_replication_role = replica; {ROW}; commit"], [("c", "[1]", "Ada")]),
     "hostile search path": (
-        [f"create schema evil; create domain evil.text as int; set search_path = evil, public; {ROW}; reset search_path"],
+        [
+            "create schema evil; create domain evil.text as int",
+            f"set search_path = evil, public; {ROW}; reset all",
+        ],
         [("c", "[1]", "Ada")],
     ),
     "renamed key": (
@@ -139,7 +142,9 @@ async def test_partitioned_table_through_parent_and_partition(make_place: MakePl
     place = await make_place(PARTITIONED, spec("thing", "t", "name"))
     await place.session.execute("insert into t values (1, 'n', 'a'), (2, 's', 'b')")
     await place.session.execute("update t_n set name = 'c'")
-    await place.session.execute("create table t_w partition of t for values in ('w'); insert into t values (3, 'w', 'd')")
+    await place.session.execute(
+        "create table t_w partition of t for values in ('w'); insert into t values (3, 'w', 'd')"
+    )
     assert await entries(place) == [
         ("c", '[1,"n"]', "a"),
         ("c", '[2,"s"]', "b"),
