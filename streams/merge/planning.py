@@ -41,32 +41,34 @@ def _delete(turn: Turn, system: str, entry: SystemState) -> None:
 def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
     fields, seen = turn.state.fields, entry.seen
     seen[EXISTENCE] = fields[EXISTENCE].version
-    if all(seen.get(name, 0) >= fields[name].version for name in side.writable):
+    try:
+        late = [name for name in side.writable if seen[name] < fields[name].version]
+    except KeyError:
+        late = [name for name in side.writable if seen.setdefault(name, 0) < fields[name].version]
+    if not late:
         return
-    units = _units_behind(turn, entry, side)
+    behind = {name: fields[name].version for name in late if name not in entry.dissent}
+    units = _units_behind(turn, entry, side, behind)
     suspects = [unit for unit in units if entry.suspects.items() >= unit.versions.items()]
     if units:
         _send(turn, system, "u", suspects[:1] or units)
 
 
-def _units_behind(turn: Turn, entry: SystemState, side: Side) -> list[SentUnit]:
+def _units_behind(turn: Turn, entry: SystemState, side: Side, behind: dict[str, int]) -> list[SentUnit]:
     """The units that differ from what they should show; those that show it already are up to date."""
-    fields, image, units = turn.state.fields, entry.image, []
+    image, units = entry.image, []
     assert image is not None
-    for unit in side.told:
-        behind = {
-            name: fields[name].version
-            for name in unit.fields
-            if entry.seen.get(name, 0) < fields[name].version and name not in entry.dissent
-        }
-        if not behind or _is_refused(entry, behind):
+    for place in sorted({side.told_by[name] for name in behind}):
+        unit = side.told[place]
+        versions = {name: behind[name] for name in unit.fields if name in behind}
+        if _is_refused(entry, versions):
             continue
         base = {column: image.get(column) for column in unit.columns}
-        want = side.put({name: fields[name].value for name in behind}, image, unit.columns)
+        want = side.put({name: turn.field(name).value for name in versions}, image, unit.columns)
         if want != base:
-            units.append(SentUnit(base, want, behind))
+            units.append(SentUnit(base, want, versions))
         else:
-            entry.seen.update(behind)
+            entry.seen.update(versions)
     return units
 
 

@@ -1,7 +1,9 @@
 """A lens as the merge uses it: looked up once, so that a hot record costs no property calls."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 from streams.merge.lenses import Lens, LensUnit
 from streams.merge.values import Row, Value, Values
@@ -11,8 +13,9 @@ from streams.merge.values import Row, Value, Values
 class Side:
     """One system's lens, narrowed to the entity's fields.
 
-    `told` are the units with a field this system is told of, each with those fields only. `columns_of` has, for
-    every mapped field, the columns of its unit.
+    `told` are the units with a field this system is told of, each with those fields only; `told_by` has for every
+    such field its place in `told`. `columns_of` has, for every mapped field, the columns of its unit. `exact` says
+    that the lens reads no field but the entity's.
     """
 
     lens: Lens
@@ -20,18 +23,22 @@ class Side:
     readable: frozenset[str]
     writable: tuple[str, ...]
     told: tuple[LensUnit, ...]
+    told_by: Mapping[str, int]
     columns_of: Mapping[str, tuple[str, ...]]
+    exact: bool
+    pick: Callable[[Row], Any]
 
     def image(self, row: Row) -> dict[str, Value]:
         """The mapped columns of a row, in the lens's order; an absent one is null."""
-        return {column: row.get(column) for column in self.columns}
+        try:
+            return dict(zip(self.columns, self.pick(row), strict=True))
+        except KeyError:
+            return {column: row.get(column) for column in self.columns}
 
     def values(self, row: Row) -> dict[str, Value]:
         """The valid readable fields of a row."""
         found = self.lens.get(row)
-        if len(found) > len(self.readable) or not found.keys() <= self.readable:
-            return {name: value for name, value in found.items() if name in self.readable}
-        return found
+        return found if self.exact else {name: value for name, value in found.items() if name in self.readable}
 
     def put(self, values: Values, row: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
         """These columns of `row` with the values written into it."""
@@ -53,11 +60,21 @@ def side_of(lens: Lens, fields: tuple[str, ...]) -> Side:
     """The side that a lens shows to an entity with these fields."""
     writable = tuple(name for name in fields if name in lens.writable)
     narrowed = (LensUnit(tuple(f for f in unit.fields if f in writable), unit.columns) for unit in lens.units)
+    told = tuple(unit for unit in narrowed if unit.fields)
     return Side(
         lens=lens,
         columns=lens.columns,
         readable=frozenset(fields) & lens.readable,
         writable=writable,
-        told=tuple(unit for unit in narrowed if unit.fields),
+        told=told,
+        told_by={name: place for place, unit in enumerate(told) for name in unit.fields},
         columns_of={name: unit.columns for unit in lens.units for name in unit.fields},
+        exact=lens.readable <= frozenset(fields),
+        pick=_picker(lens.columns),
     )
+
+
+def _picker(columns: tuple[str, ...]) -> Callable[[Row], Any]:
+    if len(columns) > 1:
+        return itemgetter(*columns)
+    return lambda row: tuple(row[column] for column in columns)

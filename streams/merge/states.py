@@ -5,7 +5,7 @@ embodies; the invariant is that `seen == version` means that the row shows the h
 that nobody ever has. Existence is a field like the others, named "$": True while the record lives, None when not.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -140,8 +140,11 @@ def decode(data: bytes) -> State:
     return state
 
 
-def prepare(state: State, fields: Iterable[str], systems: Iterable[str]) -> None:
+def prepare(state: State, fields: Sequence[str], systems: Sequence[str]) -> None:
     """Make room for fields and systems that the state has not met yet."""
+    known = EXISTENCE in state.fields and state.fields.keys() >= frozenset(fields)
+    if known and state.systems.keys() >= frozenset(systems):
+        return
     for name in (EXISTENCE, *fields):
         if name not in state.fields:
             state.fields[name] = FieldState()
