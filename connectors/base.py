@@ -4,11 +4,12 @@ A connector is a *source* (reads a system's own log), a *sink* (writes rows), or
 Everything travels in batches. Nothing here knows Kafka: `runner` moves batches between a connector and topics.
 
 **Source.** `read(after)` yields batches in the order of the system's log: for any one row, the order in which its
-changes were committed. It never ends by itself; it waits where there is nothing to read. A batch may repeat
-entries after a restart; it never omits one. `ack(position)` is called, in order, once every change up to and
-including that batch is safe in Kafka; only then may the system's log let go of it. `read` may be cancelled at any
-await and loses nothing by that. A system that goes away raises `UnreachableError` out of `read`; the runner waits,
-and calls `read` again after the last acknowledged position.
+changes were committed. The rows that were there before capture began come first or among them, as op r, and after
+the last of them, once per entity, the marker l. It never ends by itself; it waits where there is nothing to read. A
+batch may repeat entries after a restart; it never omits one. `ack(position)` is called, in order, once every change
+up to and including that batch is safe in Kafka; only then may the system's log let go of it. `read` may be
+cancelled at any await and loses nothing by that. A system that goes away raises `UnreachableError` out of `read`;
+the runner waits, and calls `read` again after the last acknowledged position.
 
 **Sink.** `apply(commands)` carries out a batch that came from one partition of the command topic, in order. It is
 called by one task at a time per partition, and may run beside calls for other partitions. A command it has already

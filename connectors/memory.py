@@ -181,12 +181,14 @@ class MemorySource:
         """Nothing is held open."""
 
     def _snapshot(self, entity: str, seq: int) -> list[Change]:
-        """Every row as it is; numbered like the last entry, which it comes after, so that it beats none."""
+        """Every row as it is, then the marker; numbered like the last entry, which they come after and never beat."""
         table = self._data.tables[self._specs[entity].table]
-        return [
-            self._change(Entry(seq, table.name, entity, "r", encode(list(key)), None, None, encode(row), _now_us()))
+        rows = [
+            Entry(seq, table.name, entity, "r", encode(list(key)), None, None, encode(row), _now_us())
             for key, row in table.rows.items()
         ]
+        end = Entry(seq, table.name, entity, "l", "", None, None, None, _now_us())
+        return [self._change(entry) for entry in (*rows, end)]
 
     def _change(self, entry: Entry) -> Change:
         return Change(

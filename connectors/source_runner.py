@@ -106,13 +106,21 @@ class Sender:
         self._last: dict[Place, Delivery] = {}
 
     async def send(self, changes: Sequence[Change]) -> list[Delivery]:
-        """Send these after all earlier ones of their partitions; what to wait for. Raises KafkaError."""
-        placed: dict[Place, list[tuple[bytes, bytes]]] = {}
+        """Send these after all earlier ones of their partitions; what to wait for. Raises KafkaError.
+
+        The end of a load goes to every partition: wherever its rows went, it stands behind them.
+        """
+        placed: dict[Place, list[tuple[bytes | None, bytes]]] = {}
         for change in changes:
             topic, key = self._route(change)
             count = self._counts.get(topic) or await self._count(topic)
-            place = (topic, self._partitioner.partition(key, count))
-            placed.setdefault(place, []).append((key, self._codec.encode(change)))
+            data = self._codec.encode(change)
+            if change.op == "l":
+                for partition in range(count):
+                    placed.setdefault((topic, partition), []).append((None, data))
+            else:
+                place = (topic, self._partitioner.partition(key, count))
+                placed.setdefault(place, []).append((key, data))
         return [sent for place, records in placed.items() for sent in await self._send_to(place, records)]
 
     async def _count(self, topic: str) -> int:
@@ -120,7 +128,7 @@ class Sender:
         self._counts[topic] = len(found)
         return len(found)
 
-    async def _send_to(self, place: Place, records: Sequence[tuple[bytes, bytes]]) -> list[Delivery]:
+    async def _send_to(self, place: Place, records: Sequence[tuple[bytes | None, bytes]]) -> list[Delivery]:
         sent = []
         batch = self._producer.create_batch()
         for key, value in records:

@@ -28,6 +28,8 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "decision": messages.Decision,
     "link": messages.Link,
     "claim": messages.Claim,
+    "loaded": messages.Loaded,
+    "nudge": messages.Nudge,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-Operation = Literal["c", "u", "d", "r", "t"]
+Operation = Literal["c", "u", "d", "r", "t", "l"]
 Outcome = Literal["applied", "failed"]
 
 
@@ -32,8 +32,9 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a system's own log.
 
     `(system, incarnation, seq)` identifies it. `op`: c created, u updated, d deleted, r read by a load, t table
-    truncated (a marker; each row of it has its own d). `before_id` is set only when the row's key changed: the
-    key it had. `before` and `after` are JSON object text of the whole row. `types` fingerprints the row's columns.
+    truncated (a marker; each row of it has its own d), l the initial load has ended (a marker, in every
+    partition). `before_id` is set only when the row's key changed: the key it had. `before` and `after` are
+    JSON object text of the whole row. `types` fingerprints the row's columns.
     """
 
     system: str
@@ -187,4 +188,22 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     ts_us: int
 
 
-Message = Change | Command | Result | Conflict | Decision | Link | Claim
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A barrier in a record log: every row of a system's initial load that passed through partition `partition` of
+    `partitions` of its changes stands before this. The load is complete where all of them have been seen."""
+
+    system: str
+    entity: str
+    partition: int
+    partitions: int
+
+
+class Nudge(msgspec.Struct, frozen=True, kw_only=True):
+    """Nothing happened to this record, but what it wants may be planned now. `reason` is for the log's reader."""
+
+    record_id: str
+    entity: str
+    reason: str
+
+
+Message = Change | Command | Result | Conflict | Decision | Link | Claim | Loaded | Nudge

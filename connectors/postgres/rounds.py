@@ -15,7 +15,7 @@ from connectors.postgres.gaps import Fence, Wanted
 from connectors.postgres.load import Chunk, Load, Progress
 from connectors.postgres.settings import Settings
 from connectors.postgres.statements import statement
-from schemas.messages import Change, Origin
+from schemas.messages import Change, Operation, Origin
 
 log = structlog.get_logger(__name__)
 
@@ -161,21 +161,23 @@ class Rounds:
     def _loaded(self, chunk: Chunk) -> list[Change]:
         entity, now_us = chunk.progress.entity, time.time_ns() // 1000
         table = self._tables[entity]
-        return [
-            Change(
+
+        def change(op: Operation, local_id: str, image: str | None) -> Change:
+            return Change(
                 system=self._system,
                 entity=entity,
                 table=table.name,
                 incarnation=self._incarnation,
                 seq=self.low_mark,
-                op="r",
+                op=op,
                 local_id=local_id,
                 after=image,
                 types=table.types,
                 ts_us=now_us,
             )
-            for local_id, image in chunk.rows
-        ]
+
+        rows = [change("r", local_id, image) for local_id, image in chunk.rows]
+        return [*rows, change("l", "", None)] if chunk.progress.done else rows
 
 
 def _origin(row: asyncpg.Record) -> Origin:
