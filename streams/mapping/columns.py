@@ -230,6 +230,9 @@ def from_wire(kind: ColumnType) -> Normalise | None:
     if kind.kind in ("boolean", "integer", "uuid") or (kind.kind == "text" and not kind.padded):
         return None
     normalise = normaliser(kind)
+    if kind.kind == "numeric":
+        # What a column printed is rounded already: only its spelling is left to be made one.
+        return lambda value: None if value is None else numbers.decimal_text(value)
     if kind.kind == "json":
         return lambda value: normalise(bytes(value))
     if kind.kind == "array" and kind.item is not None and kind.item.kind == "json":

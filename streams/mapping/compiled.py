@@ -13,7 +13,7 @@ from schemas.project.column_types import ColumnType
 from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Single
 from streams.errors import InvalidValueError, MappingError
 from streams.mapping.columns import normaliser
-from streams.mapping.fields import FieldLens
+from streams.mapping.fields import FieldLens, field_lens
 from streams.mapping.filters import RowFilter
 from streams.mapping.images import Images
 from streams.mapping.parts import parts
@@ -40,6 +40,7 @@ class TableLens:
         self._images = Images(entity, system, self.kinds)
         self._normalisers = {column: normaliser(kind) for column, kind in self.kinds.items()}
         self._readable = tuple(one for one in fields if one.direction != "out")
+        self._getters = tuple((one.name, one.get) for one in self._readable)
         self._writable = {one.name: one for one in fields if one.direction != "in"}
         self._created = tuple(column for one in self._writable.values() for column in one.columns)
 
@@ -86,9 +87,9 @@ class TableLens:
     def get(self, row: Row) -> dict[str, Value]:
         """The readable fields of a row; one whose columns hold nothing valid is left out."""
         values: dict[str, Value] = {}
-        for one in self._readable:
+        for name, get in self._getters:
             try:
-                values[one.name] = one.get(row)
+                values[name] = get(row)
             except InvalidValueError:
                 continue
         return values
@@ -173,7 +174,7 @@ def _field_lens(
     for single in members.values():
         _judge(entity, system, rule, single, kinds)
     direction = next(iter(members.values())).direction
-    return FieldLens(field, rule, direction, tuple(parts(rule, members, kinds)), validator(rule))
+    return field_lens(field, rule, direction, tuple(parts(rule, members, kinds)), validator(rule))
 
 
 def _judge(entity: str, system: str, rule: FieldRule, single: Single, kinds: Mapping[str, ColumnType]) -> None:

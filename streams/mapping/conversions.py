@@ -22,10 +22,18 @@ Convert = Callable[[Any], Value]
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """The two directions for one column. Neither is given, or gives, null."""
+    """The two directions for one column. Neither is given, or gives, null.
+
+    `meanings` are the canonical values of a table of values; `plain` says that reading changes nothing.
+    """
 
     read: Convert
     write: Convert
+    meanings: tuple[Value, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        return self.read is _same
 
 
 def conversion(rule: FieldRule, column: Column, kind: ColumnType) -> Conversion:
@@ -111,6 +119,9 @@ def _integer(rule: FieldRule, column: Column, kind: ColumnType) -> Conversion:
 
 
 def _decimal(rule: FieldRule, column: Column, kind: ColumnType) -> Conversion:
+    if kind.kind == "numeric" and column.places is None and rule.places is None:
+        return Conversion(_same, _same)
+
     def at(places: tuple[int | None, ...]) -> Convert:
         wanted = [count for count in places if count is not None]
 
@@ -172,7 +183,7 @@ def _table(rule: FieldRule, table: dict[str, str | int | bool], kind: ColumnType
             return codes[value]
         raise InvalidValueError(repr(value), f"has no code; there are codes for {', '.join(map(repr, codes))}")
 
-    return Conversion(read, write)
+    return Conversion(read, write, tuple(codes))
 
 
 def _times(rule: FieldRule, column: Column, kind: ColumnType) -> Conversion:

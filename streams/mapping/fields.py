@@ -1,44 +1,34 @@
 """One canonical field in one system: its parts, and the checks its value must pass."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 
 from schemas.project.model import Direction, FieldRule
 from streams.errors import InvalidValueError
-from streams.mapping.parts import Part
+from streams.mapping.parts import ColumnPart, Part
 from streams.mapping.validity import Validate
 from streams.merge.values import Row, Value
+
+Read = Callable[[Row], Value]
 
 
 @dataclass(frozen=True, slots=True)
 class FieldLens:
-    """A field's way into a row and out of it."""
+    """A field's way into a row and out of it. Made by `field_lens`.
+
+    `read` gives the value as the columns show it, unchecked; `get` only one that the field takes. Both raise
+    InvalidValueError. `plain`: the columns' normal forms are the canonical values themselves.
+    """
 
     name: str
     rule: FieldRule
     direction: Direction
     parts: tuple[Part, ...]
-    validate: Validate | None
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        return tuple(column for part in self.parts for column in part.columns)
-
-    def read(self, row: Row) -> Value:
-        """The field's value as the columns show it, unchecked. Raises InvalidValueError."""
-        if self.rule.group is None:
-            return self.parts[0].read(row)[0]
-        members: list[Value] = [None] * len(self.rule.group)
-        for part in self.parts:
-            for place, value in zip(part.places, part.read(row), strict=True):
-                members[place] = value
-        return tuple(members)
-
-    def get(self, row: Row) -> Value:
-        """The field's value, if it is one that the field takes. Raises InvalidValueError."""
-        value = self.read(row)
-        if self.validate is not None:
-            self.validate(value)
-        return value
+    columns: tuple[str, ...]
+    read: Read
+    get: Read
+    plain: bool
 
     def put(self, value: Value, row: Row) -> dict[str, Value]:
         """The columns with this value written into them. Raises InvalidValueError if they cannot say it.
@@ -50,10 +40,14 @@ class FieldLens:
         if shown == (value,):
             return {}
         written = self._write(value, row)
-        unchanged = all(row[column] == new for column, new in written.items())
-        if unchanged or (shown and self._shown({**row, **written}) == shown):
+        for column, new in written.items():
+            if row[column] != new:
+                break
+        else:
             return {}
-        return written
+        if self.plain or not shown:
+            return written
+        return {} if self._shown({**row, **written}) == shown else written
 
     def _shown(self, row: Row) -> tuple[Value, ...]:
         try:
@@ -71,3 +65,44 @@ class FieldLens:
         for part in self.parts:
             written.update(part.write(tuple(members[place] for place in part.places), row))
         return written
+
+
+def field_lens(
+    name: str, rule: FieldRule, direction: Direction, parts: tuple[Part, ...], validate: Validate | None
+) -> FieldLens:
+    """A field with its parts; what can be known of them beforehand is worked out once."""
+    columns = tuple(column for part in parts for column in part.columns)
+    plain = all(isinstance(part, ColumnPart) and part.conversion.plain for part in parts)
+    read = _plain_reader(parts) if plain else _reader(rule, parts)
+    get = read if validate is None else _checked(read, validate)
+    return FieldLens(name, rule, direction, parts, columns, read, get, plain)
+
+
+def _plain_reader(parts: tuple[Part, ...]) -> Read:
+    in_order = sorted(parts, key=lambda part: part.places)
+    return itemgetter(*(part.columns[0] for part in in_order))
+
+
+def _reader(rule: FieldRule, parts: tuple[Part, ...]) -> Read:
+    if rule.group is None:
+        only = parts[0]
+        return lambda row: only.read(row)[0]
+    count = len(rule.group)
+
+    def read(row: Row) -> Value:
+        members: list[Value] = [None] * count
+        for part in parts:
+            for place, value in zip(part.places, part.read(row), strict=True):
+                members[place] = value
+        return tuple(members)
+
+    return read
+
+
+def _checked(read: Read, validate: Validate) -> Read:
+    def get(row: Row) -> Value:
+        value = read(row)
+        validate(value)
+        return value
+
+    return get

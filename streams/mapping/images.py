@@ -23,13 +23,11 @@ class Images:
         self._entity, self._system = entity, system
         names = {f"column_{index}": column for index, column in enumerate(kinds)}
         fields: list[tuple[str, Any]] = [(name, wire_type(kinds[column])) for name, column in names.items()]
-        self._type = msgspec.defstruct("RowImage", fields, rename=names, gc=False)
-        self._decoder = msgspec.json.Decoder(self._type, float_hook=number_of_json)
-        self._plain = [(name, column) for name, column in names.items() if from_wire(kinds[column]) is None]
-        self._other = [
-            (name, column, normalise)
-            for name, column in names.items()
-            if (normalise := from_wire(kinds[column])) is not None
+        image = msgspec.defstruct("RowImage", fields, rename=names, gc=False)
+        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image, float_hook=number_of_json)
+        self._columns = tuple(kinds)
+        self._normalisers = [
+            (column, normalise) for column, kind in kinds.items() if (normalise := from_wire(kind)) is not None
         ]
         self._dumpers = {column: dump for column, kind in kinds.items() if (dump := dumper(kind)) is not None}
 
@@ -43,10 +41,10 @@ class Images:
             found = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError, ValueError, RecursionError) as error:
             raise RowImageError(self._entity, self._system, None, str(error)) from error
-        row: dict[str, Value] = {column: getattr(found, name) for name, column in self._plain}
-        for name, column, normalise in self._other:
+        row = dict(zip(self._columns, msgspec.structs.astuple(found), strict=True))
+        for column, normalise in self._normalisers:
             try:
-                row[column] = normalise(getattr(found, name))
+                row[column] = normalise(row[column])
             except InvalidValueError as error:
                 raise RowImageError(self._entity, self._system, column, str(error)) from error
         return row

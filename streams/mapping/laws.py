@@ -4,11 +4,11 @@ Randomness is a parameter, so that a counterexample can be found again.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeGuard, TypeVar
 
 from schemas.project.column_types import ColumnType
-from schemas.project.model import FieldRule
 from streams.mapping.fields import FieldLens
+from streams.mapping.parts import ColumnPart, Part
 from streams.merge.values import Row, Value, Values
 
 T = TypeVar("T")
@@ -136,12 +136,20 @@ def sample_values(fields: Sequence[FieldLens], randomness: Randomness) -> dict[s
 
 def _field_value(one: FieldLens, randomness: Randomness) -> Value:
     if one.rule.group is not None:
-        return tuple(_member_value(one.rule, randomness) for _ in one.rule.group)
-    return _member_value(one.rule, randomness)
+        return tuple(_member_value(one, place, randomness) for place in range(len(one.rule.group)))
+    return _member_value(one, 0, randomness)
 
 
-def _member_value(rule: FieldRule, randomness: Randomness) -> Value:
-    return None if randomness.randint(0, 9) == 0 else _CANONICAL[rule.type](randomness)
+def _member_value(one: FieldLens, place: int, randomness: Randomness) -> Value:
+    chance = randomness.randint(0, 9)
+    if chance == 0:
+        return None
+    meanings = next((part.conversion.meanings for part in one.parts if _is_column(part, place)), ())
+    return randomness.choice(meanings) if meanings and chance > 1 else _CANONICAL[one.rule.type](randomness)
+
+
+def _is_column(part: Part, place: int) -> TypeGuard[ColumnPart]:
+    return isinstance(part, ColumnPart) and part.places == (place,)
 
 
 def sample_row(lens: Table, randomness: Randomness) -> dict[str, Value]:

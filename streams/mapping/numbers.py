@@ -18,9 +18,13 @@ def decimal_of(value: object) -> Decimal:
         number = value if isinstance(value, Decimal) else Decimal(repr(value) if isinstance(value, float) else value)
     except (InvalidOperation, ValueError) as error:
         raise InvalidValueError(repr(value), "is no number") from error
-    if number.is_finite() and (abs(number.adjusted()) > DIGITS_LIMIT or len(number.as_tuple().digits) > DIGITS_LIMIT):
-        raise InvalidValueError(str(number)[:20], "has more digits than a column can hold")
+    if number.is_finite() and (abs(number.adjusted()) > DIGITS_LIMIT or _is_long(value, number)):
+        raise InvalidValueError(f"{str(number)[:20]}…", "has more digits than a column can hold")
     return number
+
+
+def _is_long(value: object, number: Decimal) -> bool:
+    return isinstance(value, str) and len(value) > DIGITS_LIMIT and len(number.as_tuple().digits) > DIGITS_LIMIT
 
 
 def decimal_text(number: Decimal) -> str:

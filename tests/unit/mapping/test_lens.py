@@ -121,6 +121,15 @@ def test_filters_look_at_unmapped_columns() -> None:
         lens.admits({"no": 1})
 
 
+def test_all_filters_must_admit_a_row() -> None:
+    filters = [{"column": "x", "equals": 1}, {"column": "y", "one_of": ["a", "b"]}]
+    held = {"table": "t", "map": {"f": "f"}, "filter": filters}
+    entity = Entity.model_validate({"fields": {"f": {}}, "systems": {"s": held}})
+    lens = compile_lens(entity, "s", {"f": "text", "x": "integer", "y": "text"})
+    admitted = [lens.admits({"x": x, "y": y}) for x, y in [(1, "b"), (1, "c"), (2, "a"), (None, None)]]
+    assert admitted == [True, False, False, False]
+
+
 def test_a_filter_may_ask_for_null() -> None:
     entity = Entity.model_validate(
         {
