@@ -15,9 +15,9 @@ import asyncpg
 import structlog
 
 from connectors.base import Effect, TableSpec
-from connectors.postgres import connections, sink_errors, sink_parking, sink_tables
+from connectors.postgres import connections, sink_errors, sink_parking, sink_tables, sink_transactions
 from connectors.postgres.settings import Access
-from connectors.postgres.sink_batch import BatchWriter
+from connectors.postgres.sink_batch import BatchWriter, CarelessError
 from connectors.postgres.sink_tables import SinkTable
 from connectors.postgres.statements import statement
 from schemas.codec import Codec
@@ -66,7 +66,12 @@ class PostgresSink:
     async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
         """Carry out a batch of one partition. Raises UnreachableError, RefusedError, BatchRefusedError."""
         known = [command for command in commands if command.entity in self._specs]
-        done = await self._retried(lambda connection: self._carry_out(connection, known)) if known else {}
+        done: dict[str, Effect] = {}
+        if known:
+            try:
+                done = await self._retried(lambda connection: self._carry_out(connection, known, careful=False))
+            except CarelessError:
+                done = await self._retried(lambda connection: self._carry_out(connection, known, careful=True))
         return [done.get(command.id) or self._not_done(command) for command in commands]
 
     async def retry_parked(self) -> Sequence[Effect]:
@@ -111,16 +116,15 @@ class PostgresSink:
             pool = await self._open()
             async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 await self._load_tables(connection)
-                async with connection.transaction(isolation="read_committed"):
-                    await connection.execute("set constraints all immediate")
+                async with sink_transactions.transaction(connection):
                     return await work(connection)
 
-    async def _carry_out(self, connection: Any, commands: Sequence[Command]) -> dict[str, Effect]:
+    async def _carry_out(self, connection: Any, commands: Sequence[Command], careful: bool) -> dict[str, Effect]:
         fence = await self._fence(connection, commands)
         fresh = [command for command in commands if command.offset > fence[command.entity, command.partition]]
         if not fresh:
             return {}
-        writer = BatchWriter(connection, self._tables)
+        writer = BatchWriter(connection, self._tables, careful=careful)
         await writer.write(fresh)
         if writer.waiting:
             await sink_parking.park(connection, self._codec, writer.waiting)
@@ -177,5 +181,7 @@ class PostgresSink:
                     command_timeout=120.0,
                     max_cacheable_statement_size=0,
                     server_settings=SESSION,
+                    # Every transaction ends where it began, and no setting outlives one: nothing is to be reset.
+                    reset=sink_transactions.roll_back,
                 )
             return self._pool

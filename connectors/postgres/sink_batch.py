@@ -15,9 +15,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import asyncpg
+import msgspec
 
 from connectors.base import Effect
 from connectors.postgres import sink_errors
+from connectors.postgres import sink_transactions as transactions
 from connectors.postgres.sink_commands import (
     NO_ROW_ID,
     MalformedCommandError,
@@ -43,6 +45,10 @@ class RoundStep(Protocol):
     """A statement that may leave commands over, unless it is told that this is the final round."""
 
     def __call__(self, items: list[Prepared], final: bool) -> Awaitable[list[Prepared]]: ...
+
+
+class CarelessError(Exception):
+    """A statement failed and there is no savepoint to go back to: roll back, and do it all again carefully."""
 
 
 class _KeyNotKeptError(Exception):
@@ -72,13 +78,15 @@ class BatchWriter:
     """Carries out commands inside the caller's transaction.
 
     `lock_wait_ms` is how long to wait for a table that others write to, where a row was not found. `patient`: a
-    command that misses a row it refers to is parked (True) or failed (False).
+    command that misses a row it refers to is parked (True) or failed (False). `careful` costs two round trips for each
+    statement: savepoints; without them the first failure raises CarelessError.
     """
 
     connection: Any
     tables: Mapping[str, SinkTable]
     lock_wait_ms: int = 1
     patient: bool = True
+    careful: bool = True
     effects: dict[str, Effect] = field(default_factory=dict)
     waiting: list[tuple[Command, str]] = field(default_factory=list)
     _refused: list[Refusal] = field(default_factory=list)
@@ -104,8 +112,6 @@ class BatchWriter:
                 self._refused.append(Refusal(bare(command, table), "", str(error)))
 
     async def _write_group(self, items: list[Prepared]) -> None:
-        table = self.tables[items[0].command.entity]
-        await self.connection.execute("select set_config('duplex.applying', $1, true)", str(table.oid))
         write = {"d": self._delete, "u": self._update, "c": self._create}[items[0].command.op]
         await write(sorted(items, key=lambda item: item.order))
 
@@ -139,13 +145,17 @@ class BatchWriter:
     async def _guarded(self, step: Step, items: list[Prepared]) -> list[Prepared]:
         """One statement in a savepoint; if it fails, in halves until the culprits are alone. Returns the left over."""
         try:
-            async with self.connection.transaction():
+            async with transactions.savepoint(self.connection, self.careful):
                 return await step(items)
         except _KeyNotKeptError:
+            if not self.careful:
+                raise CarelessError from None
             parts = [[item] for item in items]
         except asyncpg.PostgresError as error:
             if not sink_errors.is_rows_fault(error):
                 raise
+            if not self.careful:
+                raise CarelessError from error
             if len(items) == 1:
                 self._refused.append(Refusal(items[0], error.sqlstate or "", sink_errors.sentence(error)))
                 return []
@@ -237,13 +247,13 @@ class BatchWriter:
             return
         verdict = Verdict(refusal.item, "failed", refusal.error)
         try:
-            async with self.connection.transaction():
+            async with transactions.savepoint(self.connection):
                 left = await self._look_for(verdict)
         except asyncpg.PostgresError as error:
             if not sink_errors.is_rows_fault(error):
                 raise
             # Its key cannot even be read as one: there is no such row.
-            left = [replace(refusal.item, keys=None)]
+            left = [msgspec.structs.replace(refusal.item, keys=None)]
         self._absent += [replace(verdict, item=item) for item in left]
 
     async def _look_for(self, verdict: Verdict) -> list[Prepared]:
@@ -282,7 +292,7 @@ class BatchWriter:
         set_wait = "select set_config('lock_timeout', $1, true)"
         before = await self.connection.fetchval("select current_setting('lock_timeout')")
         try:
-            async with self.connection.transaction():
+            async with transactions.savepoint(self.connection):
                 await self.connection.execute(set_wait, f"{self.lock_wait_ms}ms")
                 await self.connection.execute(lock)
                 await self.connection.execute(set_wait, before)

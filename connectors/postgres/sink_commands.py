@@ -1,11 +1,10 @@
 """Commands made ready for statements: JSON documents and masks instead of units. Pure; nothing here is awaited."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from connectors.postgres.sink_tables import SinkTable, Units
+from connectors.postgres.sink_tables import Names, SinkTable, Units
 from schemas.messages import Command, Unit
 
 Document = dict[str, msgspec.Raw]
@@ -20,8 +19,7 @@ class MalformedCommandError(ValueError):
     """A command that fits no row of its table. The message is the sentence for its echo."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A command as its table's statements take it.
 
     `local_id` and `keys` (a JSON object of the key columns) are None for a create whose key the table makes. `mask`
@@ -64,29 +62,30 @@ def bare(command: Command, table: SinkTable) -> Prepared:
 
 
 def _update(command: Command, table: SinkTable) -> Prepared:
-    pairs = [_pair(unit) for unit in command.units]
-    units, places = _layout([frozenset(base) for base, _ in pairs], table)
-    mask, bases, sets = ["0"] * len(units), Document(), Document()
-    for base, wanted in pairs:
-        mask[places[frozenset(base)]] = "1"
-        bases |= base
-        sets |= wanted
+    """The documents are put together as text: decoding only tells which columns a unit is over, and that it is JSON."""
+    named = [_columns(unit) for unit in command.units]
+    units, places = _layout(named, table)
+    mask = ["0"] * len(units)
+    for columns in named:
+        mask[places[columns] if columns in places else places[frozenset(columns)]] = "1"
+    bases = ",".join([unit.base.strip()[1:-1] for unit in command.units if unit.base])
+    sets = ",".join([unit.set.strip()[1:-1] for unit in command.units if unit.set])
     keys = _required_keys(command, table)
-    return Prepared(command, command.local_id, keys, units, _text(bases), _text(sets), "".join(mask))
+    return Prepared(command, command.local_id, keys, units, f"{{{bases}}}", f"{{{sets}}}", "".join(mask))
 
 
-def _pair(unit: Unit) -> tuple[Document, Document]:
+def _columns(unit: Unit) -> tuple[str, ...]:
     if unit.base is None or unit.set is None:
         raise MalformedCommandError("an update without a base or without values to set")
     base, wanted = _objects.decode(unit.base), _objects.decode(unit.set)
     if base.keys() != wanted.keys() or not base:
         raise MalformedCommandError("a unit whose base and values to set are not over the same columns")
-    return base, wanted
+    return tuple(base)
 
 
-def _layout(named: list[frozenset[str]], table: SinkTable) -> tuple[Units, Mapping[frozenset[str], int]]:
+def _layout(named: list[tuple[str, ...]], table: SinkTable) -> tuple[Units, Mapping[Names, int]]:
     """The table's units; the command's own where it was planned with others (the mapping changed since then)."""
-    if all(unit in table.unit_places for unit in named):
+    if all(unit in table.unit_places or frozenset(unit) in table.unit_places for unit in named):
         return table.spec.units, table.unit_places
     _require_columns((name for unit in named for name in unit), table)
     if sum(map(len, named)) != len({name for unit in named for name in unit}):
@@ -151,7 +150,10 @@ def _required_keys(command: Command, table: SinkTable) -> str:
 
 
 def _keys(local_id: str | None, table: SinkTable) -> str | None:
-    return None if local_id is None else _text(_key_document(local_id, table))
+    if local_id is None:
+        return None
+    document = _key_document(local_id, table)
+    return f"{{{table.key_name}:{local_id.strip()[1:-1]}}}" if len(table.key) == 1 else _text(document)
 
 
 def _key_document(local_id: str | None, table: SinkTable) -> Document:

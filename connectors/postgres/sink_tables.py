@@ -12,6 +12,7 @@ from connectors.errors import RefusedError
 from connectors.postgres.statements import statement
 
 Units = tuple[tuple[str, ...], ...]
+Names = tuple[str, ...] | frozenset[str]
 STATEMENT_SETS_KEPT = 64
 
 
@@ -39,7 +40,11 @@ class Statements:
 
 @dataclass(slots=True)
 class SinkTable:
-    """One entity's table. Statements are made on demand for each set of units and of columns to insert."""
+    """One entity's table. Statements are made on demand for each set of units and of columns to insert.
+
+    `unit_places` finds a unit by its columns, in its own order or as a set. `key_name` is the first key column's name
+    as JSON.
+    """
 
     system: str
     spec: TableSpec
@@ -47,8 +52,9 @@ class SinkTable:
     columns: Mapping[str, SinkColumn]
     key: tuple[str, ...]
     constants: dict[str, msgspec.Raw]
-    unit_places: Mapping[frozenset[str], int]
+    unit_places: Mapping[Names, int]
     mapped: frozenset[str]
+    key_name: str
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
 
     @classmethod
@@ -57,9 +63,11 @@ class SinkTable:
     ) -> "SinkTable":
         """The table, with what is derived from its entity's mapping."""
         constants = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in spec.constants.items()}
-        places = {frozenset(unit): place for place, unit in enumerate(spec.units)}
+        places: dict[Names, int] = {unit: place for place, unit in enumerate(spec.units)}
+        places |= {frozenset(unit): place for place, unit in enumerate(spec.units)}
         mapped = frozenset(name for unit in spec.units for name in unit)
-        return cls(system, spec, oid, columns, key, constants, places, mapped)
+        key_name = msgspec.json.encode(key[0]).decode()
+        return cls(system, spec, oid, columns, key, constants, places, mapped, key_name)
 
     async def statements(
         self, connection: Any, units: Units, inserted: Sequence[str] = (), singly: bool = False

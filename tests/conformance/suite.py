@@ -66,6 +66,14 @@ class ConformanceSuite:
         assert [(change.op, change.before) for change in loaded if change.local_id == ada] == [("r", None)]
         assert row(loaded[-1].after)["email"] == "ada@example.org"
 
+    async def test_the_end_of_a_load_is_marked_once_for_each_entity(self, subject: Subject) -> None:
+        await subject.insert("contacts", email="ada@example.org")
+        await subject.connector.install(SPECS)
+        read = await batches(subject, lambda found: len([change for change in found if change.op == "l"]) == 2)
+        found = [(change.entity, change.op) for batch in read for change in batch.changes]
+        assert sorted(entry for entry in found if entry[1] == "l") == [("company", "l"), ("contact", "l")]
+        assert found.index(("contact", "r")) < found.index(("contact", "l"))
+
     async def test_the_load_never_beats_an_entry_of_the_log(self, subject: Subject) -> None:
         ada = await subject.insert("contacts", email="ada@example.org")
         await subject.connector.install(SPECS)
@@ -374,7 +382,8 @@ async def batches(subject: Subject, enough: Callable[[list[Change]], bool], ackn
 
 
 async def changes(subject: Subject, enough: Callable[[list[Change]], bool]) -> list[Change]:
-    return [change for batch in await batches(subject, enough) for change in batch.changes]
+    """What `batches` reads, without the markers at the end of a load."""
+    return [change for batch in await batches(subject, enough) for change in batch.changes if change.op != "l"]
 
 
 async def acknowledge(subject: Subject, enough: Callable[[list[Change]], bool]) -> None:

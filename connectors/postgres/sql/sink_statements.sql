@@ -3,6 +3,10 @@
 -- $4 the columns that a create sets (key columns included where the create knows them)
 -- $5 true for a create that is a batch of one: its row is known without asking which key it got
 --
+-- Each writing statement marks its table as being applied (duplex.applying, until the end of the transaction), so that
+-- the capture trigger leaves the statement's own rows to it. The mark is set while the statement runs; the capture,
+-- an AFTER trigger, runs when it ends.
+--
 -- Values travel as JSON documents, one array per batch, and become typed columns by the types' own input functions
 -- (json_to_recordset; json, not jsonb, so that a number's text arrives as it was written). A domain is read as the
 -- type beneath it, because a column that a command does not touch reads as null, which a domain may forbid; the write
@@ -74,6 +78,7 @@ with recursive beneath as (
       join catalog c on c.name = x.name left join key k on k.name = c.name
 ), parts as (
     select to_regclass($1)::oid as relation,
+           format('set_config(''duplex.applying'', %L, true) is not null', to_regclass($1)::oid) as marked,
            (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.oid = to_regclass($1)) as "table",
            (select string_agg(format('%I %s', name, loose_type), ', ' order by i) from key) as key_types,
@@ -114,7 +119,7 @@ with recursive beneath as (
                 select 'k' || k.i, 100000 + k.i from key k
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
 )
-select relation::bigint as relation, "table", key_known,
+select key_known,
 -- $1 keys  $2 bases  $3 sets  $4 units touched  $5 ids  $6 records  $7 hops  $8 outcome of all  $9 error of all
 -- $10 entity  $11 final
 -- Rows are locked one by one in the order of the commands, which the sink sorts by key. The lock gives the newest
@@ -145,9 +150,9 @@ format($update$with command as materialized (
            image, coalesce(left_image, image), id, record_id, hop, $8, $9
       from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places from settled$update$,
+select coalesce(array_agg(place), '{}') as places, (select %14$s) as marked from settled$update$,
     key_types, base_types, set_types, key_names, base_names, set_names, key_text, wanted, judgements, "table", key_match,
-    assignments, any_write) as update,
+    assignments, any_write, marked) as update,
 -- $1 keys  $2 bases  $3 columns compared  $4 ids  $5 records  $6 hops  $7 entity  $8 final
 format($delete$with command as materialized (
     select * from rows from (
@@ -172,8 +177,8 @@ format($delete$with command as materialized (
            id, record_id, hop, 'applied'
       from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places from settled$delete$,
-    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match) as delete,
+select coalesce(array_agg(place), '{}') as places, (select %9$s) as marked from settled$delete$,
+    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match, marked) as delete,
 -- $1 values  $2 ids  $3 records  $4 hops  $5 entity
 -- A row whose key is taken is left over, to be looked at. `written` counts rows made, so that one which came out under
 -- another key than it was given (a trigger's doing) is noticed; where the key is not known beforehand, one at a time.
@@ -195,9 +200,10 @@ format($insert$with command as materialized (
     insert into duplex.change_log (entity, op, local_id, after, command, record_id, hop, outcome)
     select $5, 'c', local_id, image, id, record_id, hop, 'applied' from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places, (select count(*) from written) as written from settled$insert$,
+select coalesce(array_agg(place), '{}') as places, (select count(*) from written) as written, (select %10$s) as marked
+  from settled$insert$,
     new_types, new_names, drawn, "table", new_columns, new_values, key_list, key_text,
-    case when $5 then 'true' else format('written.local_id = %s', drawn_text) end) as insert,
+    case when $5 then 'true' else format('written.local_id = %s', drawn_text) end, marked) as insert,
 -- $1 local ids  $2 keys  $3 ids  $4 records  $5 hops  $6 outcomes  $7 errors  $8 entity
 -- For rows that are not there. Run it only under a lock that keeps every other writer off the table: a row that
 -- somebody is just inserting would get an earlier number in the log than an echo which does not know of it.
