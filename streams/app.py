@@ -14,16 +14,16 @@ import faust
 import structlog
 from faust.app import BootStrategy
 
-from schemas.goldens import GoldenCodec
+from schemas.codec import Codec
 from schemas.project.model import Entity, Project
 from schemas.topics import Topics
 from streams.identity.claims import ClaimsProcessor
 from streams.identity.links import LinksProcessor
-from streams.identity.rows import NaturalKey
 from streams.mapping.natural_keys import natural_key
 from streams.merge.rules import Rules
+from streams.processors import user_processors
 from streams.processors.lanes import BatchProcessor
-from streams.processors.merging import MergeProcessor
+from streams.processors.merging import MergeProcessor, row_lenses
 from streams.processors.service import BatchService
 from streams.processors.settings import Hosting
 
@@ -77,37 +77,43 @@ async def host(app: faust.App) -> None:
         await asyncio.shield(app.stop())
 
 
-def processors_of(project: Project, topics: Topics, rules: Mapping[str, Rules]) -> list[BatchProcessor]:
-    """Every processor of a project, in the order of the data's way."""
-    return [one for name, entity in project.entities.items() for one in _entity(project, topics, rules[name], entity)]
-
-
-def _entity(project: Project, topics: Topics, rules: Rules, entity: Entity) -> list[BatchProcessor]:
-    golden = GoldenCodec(project.pipeline, rules.entity, entity)
-    merging = MergeProcessor(topics, rules, golden)
+def entity_processors(topics: Topics, entity: Entity, rules: Rules, codec: Codec | None = None) -> list[BatchProcessor]:
+    """The processors that an entity needs: links and claims unless its systems share a key, and the merge."""
+    codec, lenses = codec or Codec(), row_lenses(rules)
+    merge = MergeProcessor(topics, entity, rules, codec)
     if entity.identity == "key":
-        return [merging]
-    natural_key = _natural_key(entity, rules) if entity.match else None
-    links = LinksProcessor(topics, rules.entity, rules.systems, natural_key)
-    return [links, ClaimsProcessor(topics, rules.entity), merging]
+        return [merge]
 
+    def key(system: str, image: str) -> str | None:
+        return natural_key(entity.match, rules.lenses[system].get(lenses[system].load(image)))
 
-def _natural_key(entity: Entity, rules: Rules) -> NaturalKey:
-    lenses: Mapping[str, Any] = rules.lenses
+    def admits(system: str, image: str) -> bool:
+        return lenses[system].admits(image)
 
-    def of(system: str, image: str) -> str | None:
-        lens = lenses[system]
-        return natural_key(entity.match, lens.get(lens.load(image)))
-
-    return of
+    links = LinksProcessor(topics, rules.entity, rules.systems, key if entity.match else None, admits, codec)
+    return [links, ClaimsProcessor(topics, rules.entity, codec), merge]
 
 
 async def run_processors(
-    project: Project, topics: Topics, rules: Mapping[str, Rules], kafka: Mapping[str, Any], folder: Path
+    project: Project,
+    topics: Topics,
+    rules: Mapping[str, Rules],
+    kafka: Mapping[str, Any],
+    folder: Path,
+    *,
+    instance: str = "worker-0",
+    web_port: int | None = None,
 ) -> None:
-    """Run every processor of a project, and the user's own in `folder/processors`, until cancelled.
+    """Run every processor of a project, the users' own in `folder` among them, until cancelled.
 
-    Raises whatever stopped them: topics that are missing or unequal, state that was lost, a broker gone for good.
+    `rules` are the compiled rules by entity; `kafka` the options of every aiokafka client. Cancelling finishes the
+    batches under way and commits. Raises what no retry mends: topics missing or torn apart, lost state or input, an
+    error in a user's file, a broker that does not answer at the start.
     """
-    hosting = Hosting(kafka=kafka, pipeline=project.pipeline)
-    await host(build_app(hosting, processors_of(project, topics, rules)))
+    codec = Codec()
+    processors: list[BatchProcessor] = []
+    for name, entity in project.entities.items():
+        processors += entity_processors(topics, entity, rules[name], codec)
+    processors += user_processors.load(folder, project.pipeline)
+    hosting = Hosting(kafka=kafka, pipeline=project.pipeline, instance=instance)
+    await host(build_app(hosting, processors, web_port))

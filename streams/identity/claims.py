@@ -20,6 +20,7 @@ class ClaimsProcessor:
         self.name = f"claims.{entity}"
         self.inputs = (topics.claims(entity),)
         self.outputs = (topics.links(entity),)
+        self.free_outputs = (topics.conflicts,)
         self.state_topic: str | None = topics.state("claims", entity)
         self._topics = topics
         self._entity = entity

@@ -8,7 +8,8 @@ from schemas.codec import Codec
 from schemas.identifiers import row_key
 from schemas.messages import Change, Link
 from schemas.topics import Topics
-from streams.identity.rows import Effects, NaturalKey, RowEvent, RowLinker, RowState
+from streams.identity import loads
+from streams.identity.rows import Admits, Effects, NaturalKey, RowEvent, RowLinker, RowState
 from streams.processors.records import Decided, Output, Record, UnprocessableError, each
 from streams.processors.stores import Store
 
@@ -16,7 +17,8 @@ from streams.processors.stores import Store
 class LinksProcessor:
     """See `streams.identity.rows`. State by row key; reads the changes of every system, and its own answers.
 
-    `natural_key` is None where the entity has none: every row is a record of its own then.
+    `natural_key` is None where the entity has none: every row is a record of its own then. `admits` is None where
+    every row takes part.
     """
 
     def __init__(
@@ -25,16 +27,18 @@ class LinksProcessor:
         entity: str,
         systems: Sequence[str],
         natural_key: NaturalKey | None = None,
+        admits: Admits | None = None,
         codec: Codec | None = None,
     ) -> None:
         self.name = f"links.{entity}"
         self.inputs = (topics.links(entity), *(topics.changes(system, entity) for system in systems))
         self.outputs = (topics.records(entity), topics.claims(entity))
+        self.free_outputs: tuple[str, ...] = ()
         self.state_topic: str | None = topics.state("links", entity)
         self._topics = topics
         self._entity = entity
         self._codec = codec or Codec()
-        self._linker = RowLinker(entity, natural_key or _no_key, self._change)
+        self._linker = RowLinker(entity, natural_key or _no_key, self._change, admits)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(RowState).decode
 
@@ -49,6 +53,8 @@ class LinksProcessor:
         if isinstance(message, Change):
             if message.op == "t":
                 return ()
+            if message.op == "l":
+                return self._passed(record, message.system) if loads.begin(store, message.system) else ()
             event = RowEvent(message, record.value)
             local_id = message.local_id if message.before_id is None else message.before_id
             return self._row(record, store, (message.system, local_id), lambda row: self._linker.on_change(row, event))
@@ -67,7 +73,19 @@ class LinksProcessor:
         after = self._encode(row)
         if after != found:
             store.put(key, after)
-        return self._outputs(record, effects)
+        outputs = list(self._outputs(record, effects))
+        if not loads.waits(row) and loads.resolve(store, row_id[0], key):
+            outputs += self._passed(record, row_id[0])
+        return outputs
+
+    def _passed(self, record: Record, system: str) -> list[Output]:
+        """Tell every partition of the record log, behind all rows that went there before."""
+        topic, barriers = self._topics.records(self._entity), loads.barriers
+        passed = barriers(self._entity, system, record.partition, self._topics.partitions)
+        return [
+            Output(topic, None, self._codec.encode(one), partition=partition, cause=record)
+            for partition, one in enumerate(passed)
+        ]
 
     def _outputs(self, record: Record, effects: Effects) -> Iterable[Decided]:
         # Links and claims go second: who learns a link from them must find the earlier events in the record's log.

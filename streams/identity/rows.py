@@ -25,6 +25,7 @@ from streams.processors.records import UnprocessableError
 
 MOST_WAITING = 1000
 NaturalKey = Callable[[str, str], str | None]
+Admits = Callable[[str, str], bool]
 
 
 class RowState(msgspec.Struct, array_like=True):
@@ -68,13 +69,17 @@ class RowLinker:
     """Decides for the rows of one entity. Pure: what it returns depends on its arguments alone.
 
     `natural_key(system, row text)` is the normalised natural key of a row image, None where it has none; `decode`
-    reads the bytes of a waiting event.
+    reads the bytes of a waiting event; `admits(system, row text)` says whether a row takes part. One that does not is
+    left alone until it does; one that is linked stays so, whatever becomes of it.
     """
 
-    def __init__(self, entity: str, natural_key: NaturalKey, decode: Callable[[bytes], Change]) -> None:
+    def __init__(
+        self, entity: str, natural_key: NaturalKey, decode: Callable[[bytes], Change], admits: Admits | None = None
+    ) -> None:
         self._entity = entity
         self._natural_key = natural_key
         self._decode = decode
+        self._admits = admits
 
     def on_change(self, row: RowState, event: RowEvent) -> Effects:
         """Take the next event of a row. Changes `row`. Raises UnprocessableError, and what `natural_key` raises."""
@@ -105,6 +110,8 @@ class RowLinker:
 
     def _unlinked(self, row: RowState, event: RowEvent, effects: Effects) -> None:
         change = event.change
+        if not row.waiting and not self._takes_part(change):
+            return
         key = self._key_of(change)
         if len(row.waiting) >= MOST_WAITING:
             raise UnprocessableError(
@@ -256,6 +263,10 @@ class RowLinker:
     def _key_of(self, change: Change) -> str | None:
         image = change.before if change.after is None else change.after
         return None if image is None else self._natural_key(change.system, image)
+
+    def _takes_part(self, change: Change) -> bool:
+        image = change.before if change.after is None else change.after
+        return self._admits is None or image is None or self._admits(change.system, image)
 
     def _place_of(self, data: bytes) -> tuple[int, int]:
         change = self._decode(data)

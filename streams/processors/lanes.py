@@ -65,6 +65,11 @@ class BatchProcessor(Protocol):
         ...
 
     @property
+    def free_outputs(self) -> tuple[str, ...]:
+        """Output topics that must exist, with any partition count."""
+        ...
+
+    @property
     def state_topic(self) -> str | None:
         """The compacted changelog of its state; None for a processor without state."""
         ...

@@ -1,9 +1,10 @@
-"""The merge processor of an entity: the record log in, commands, conflicts and golden records out.
+"""The merge processor of an entity: the record log in; commands, conflicts and the merged record out.
 
-Everything that is decided is decided in `streams.merge`; here messages become events and outcomes become messages.
+It translates and nothing more: what happens to a record is decided by `streams.merge.merge`, a pure function.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -11,73 +12,166 @@ from schemas.codec import Codec
 from schemas.errors import SchemasError
 from schemas.goldens import Golden, GoldenCodec, Provenance
 from schemas.identifiers import command_id
-from schemas.messages import Change, Command, Conflict, Decision, Side, Unit
+from schemas.messages import Change, Command, Conflict, Decision, Loaded, Nudge, Side, Unit
+from schemas.project.model import Entity
 from schemas.topics import Topics
-from streams.mapping.compiled import TableLens
 from streams.merge import goldens, states
-from streams.merge.events import Changed, Decided, Event, Held, Outcome, Planned, Verdict
+from streams.merge.events import Changed, Decided, Event, Held, Nudged, Outcome, Planned, Verdict
 from streams.merge.merge import merge
 from streams.merge.rules import Rules
 from streams.merge.states import State
-from streams.merge.values import Row, Value
+from streams.merge.values import EXISTENCE, Row, Value
+from streams.processors.loads import MARK, Loads
+from streams.processors.records import Decided as Result
 from streams.processors.records import Output, Record, Rejected, UnprocessableError, each, rejected
 from streams.processors.stores import Store
 
-Sent = Output | Rejected
+
+@runtime_checkable
+class RowLens(Protocol):
+    """What this processor needs of a lens beside what the merge needs: row images to rows, and back."""
+
+    @property
+    def on_leave(self) -> Literal["ignore", "delete"]: ...
+
+    def load(self, text: str) -> dict[str, Value]: ...
+
+    def dump(self, row: Row) -> str: ...
+
+    def dump_new(self, row: Row) -> str: ...
+
+    def admits(self, row: str | Row) -> bool: ...
 
 
 class MergeProcessor:
-    """State by record id; reads the entity's record log, and nothing else, so its order is the record's order."""
+    """See the module's text. State by record id. `rules` has a `RowLens` for every system."""
 
-    def __init__(self, topics: Topics, rules: Rules, golden: GoldenCodec, codec: Codec | None = None) -> None:
-        self.name = f"merge.{rules.entity}"
-        self.inputs = (topics.records(rules.entity),)
-        self.outputs = tuple(topics.commands(system) for system in rules.systems)
-        self.state_topic: str | None = topics.state("merge", rules.entity)
-        self._topics, self._rules, self._golden = topics, rules, golden
+    def __init__(self, topics: Topics, entity: Entity, rules: Rules, codec: Codec | None = None) -> None:
+        name = rules.entity
+        self.name = f"merge.{name}"
+        self.inputs = (topics.records(name),)
+        self.commands = {system: topics.commands(system) for system in rules.systems}
+        self.golden, self.conflicts = topics.golden(name), topics.conflicts
+        self.outputs = (*self.commands.values(), self.golden, self.conflicts)
+        self.free_outputs: tuple[str, ...] = ()
+        self.state_topic: str | None = topics.state("merge", name)
+        self._rules = rules
+        self._loads = Loads(rules)
+        self._lenses = row_lenses(rules)
         self._codec = codec or Codec()
-        self._lenses: Mapping[str, TableLens] = rules.lenses  # type: ignore[assignment]
+        self._golden_codec = GoldenCodec(topics.pipeline, name, entity)
 
-    def apply(self, records: Sequence[Record], store: Store) -> list[Sent]:
-        """Merge each record in order."""
+    def apply(self, records: Sequence[Record], store: Store) -> list[Result]:
+        """Merge every event of the record log."""
         return each(records, lambda record: self._one(record, store))
 
-    def _one(self, record: Record, store: Store) -> Iterable[Sent]:
-        if record.value is None or record.key is None:
-            raise UnprocessableError("a record log holds no message without key or value", "decode")
+    def _one(self, record: Record, store: Store) -> Iterable[Result]:
+        if record.value is None:
+            raise UnprocessableError("an event of the record log needs a message", "decode")
         message = self._codec.decode(record.value)
-        event = self._event(message, record)
-        if event is None:
+        if isinstance(message, Loaded) or (isinstance(message, Change) and message.op == "l"):
+            return self._loaded(record, message, store)
+        if record.key is None:
+            raise UnprocessableError("an event of the record log needs a record id", "decode")
+        if (event := self._event(message, record)) is None:
             return ()
         found = store.get(record.key)
-        state, outcome = merge(None if found is None else states.decode(found), event, self._rules)
+        state, outcome = merge(None if found is None else states.decode(found), event, self._loads.rules(store))
         if outcome.refusal:
-            raise UnprocessableError(outcome.refusal, "decide")
-        outputs = self._outputs(record, message, state, outcome)
+            return (Rejected(record, "DecisionRefused", outcome.refusal, "decide"),)
         state.offset = record.offset
-        store.put(record.key, states.encode(state))
-        return outputs
+        hop = message.origin.hop + 1 if isinstance(message, Change) and message.origin is not None else 1
+        results = self._results(record, event, state, outcome, hop)
+        if not outcome.repeated:
+            store.put(record.key, states.encode(state))
+        return results
 
-    def _event(self, message: object, record: Record) -> Event | None:
+    def _loaded(self, record: Record, message: Loaded | Change, store: Store) -> Iterable[Result]:
+        """A load has passed; when that was the last of it, every record that waited for it is nudged."""
+        if message.system not in self._lenses or not self._loads.passed(store, message):
+            return ()
+        rules, topic = self._loads.rules(store), self.inputs[0]
+        waited = [key for key, data in store.items() if not key.startswith(MARK) and _waits(data, rules)]
+        nudges = [Nudge(record_id=key.decode(), entity=rules.entity, reason="loaded") for key in waited]
+        return [
+            Output(topic, key, self._codec.encode(nudge), record.partition, cause=record)
+            for key, nudge in zip(waited, nudges, strict=True)
+        ]
+
+    def _event(self, message: msgspec.Struct, record: Record) -> Event | None:
+        # The log's append time bounds the source's clock: a fast one cannot write into the future.
+        limit_us = record.timestamp_ms * 1000 + 999
         if isinstance(message, Change):
-            lens = self._lenses.get(message.system)
-            return None if message.op == "t" or lens is None else _changed(message, lens, record.timestamp_ms)
+            return None if message.op == "t" else self._changed(message, min(message.ts_us, limit_us))
+        if isinstance(message, Nudge):
+            return Nudged()
         if isinstance(message, Decision):
-            return _decided(message)
-        raise UnprocessableError(f"a {type(message).__name__} has no place in a record log", "decode")
+            return Decided(
+                item=message.item,
+                candidate=value_of(message.candidate),
+                version=message.version,
+                value=value_of(message.value),
+                ts_us=min(message.ts_us, limit_us),
+            )
+        raise UnprocessableError(f"a {type(message).__name__} has no place in the record log", "decode")
 
-    def _outputs(self, record: Record, message: object, state: State, outcome: Outcome) -> list[Sent]:
-        outputs: list[Sent] = [self._command(record, message, one) for one in outcome.commands]
-        outputs += [self._conflict(record, one) for one in outcome.verdicts]
+    def _changed(self, change: Change, ts_us: int) -> Changed | None:
+        lens = self._lenses.get(change.system)
+        if lens is None:
+            raise UnprocessableError(f"system {change.system} has no part in entity {self._rules.entity}", "decode")
+        after = change.after
+        if change.origin is None and after is not None and not lens.admits(after):
+            if lens.on_leave == "ignore":
+                return None
+            after = None
+        origin = change.origin
+        return Changed(
+            system=change.system,
+            local_id=change.local_id,
+            position=(change.incarnation, change.seq),
+            ts_us=ts_us,
+            after=None if after is None else lens.load(after),
+            before_id=change.before_id,
+            command=None if origin is None else origin.command,
+            failed=None if origin is None or origin.outcome == "applied" else origin.error or "refused by the system",
+            load=change.op == "r",
+        )
+
+    def _results(self, record: Record, event: Event, state: State, outcome: Outcome, hop: int) -> list[Result]:
+        ts_us = event.ts_us if isinstance(event, Changed | Decided) else record.timestamp_ms * 1000
+        record_id = (record.key or b"").decode()
+        results: list[Result] = []
+        for planned in outcome.commands:
+            command = self._command(record_id, record, planned, hop, ts_us)
+            results.append(self._output(record, self.commands[planned.system], self._codec.encode(command)))
+        for verdict in outcome.verdicts:
+            conflict = self._conflict(record_id, record, verdict, ts_us)
+            results.append(self._output(record, self.conflicts, self._codec.encode(conflict)))
         if outcome.golden:
-            outputs.append(self._merged(record, state))
-        return outputs
+            results.append(self._published(record, record_id, state))
+        return results
 
-    def _command(self, record: Record, message: object, planned: Planned) -> Output:
-        assert record.key is not None
-        record_id, lens = record.key.decode(), self._lenses[planned.system]
-        hop = message.origin.hop if isinstance(message, Change) and message.origin else 0
-        command = Command(
+    def _published(self, record: Record, record_id: str, state: State) -> Result:
+        try:
+            return self._output(record, self.golden, self._golden(record_id, state))
+        except SchemasError as error:
+            # The merge stands; only this rendering of it cannot be had. Taking the event back would lose it.
+            return rejected(record, error)
+
+    def _output(self, record: Record, topic: str, value: bytes) -> Output:
+        return Output(topic, record.key, value, record.partition, cause=record)
+
+    def _command(self, record_id: str, record: Record, planned: Planned, hop: int, ts_us: int) -> Command:
+        lens = self._lenses[planned.system]
+        dump_set = lens.dump_new if planned.op == "c" else lens.dump
+        units = tuple(
+            Unit(
+                base=None if unit.base is None else lens.dump(unit.base),
+                set=None if unit.set is None else dump_set(unit.set),
+            )
+            for unit in planned.units
+        )
+        return Command(
             id=command_id(record_id, planned.system, planned.number),
             record_id=record_id,
             entity=self._rules.entity,
@@ -85,105 +179,78 @@ class MergeProcessor:
             number=planned.number,
             op=planned.op,
             local_id=planned.local_id,
-            units=tuple(Unit(base=_text(lens, unit.base), set=_set(lens, planned, unit.set)) for unit in planned.units),
+            units=units,
             partition=record.partition,
             offset=record.offset,
-            hop=hop + 1,
-            ts_us=record.timestamp_ms * 1000,
+            hop=hop,
+            ts_us=ts_us,
         )
-        topic = self._topics.commands(planned.system)
-        return Output(topic, record.key, self._codec.encode(command), partition=record.partition, cause=record)
 
-    def _conflict(self, record: Record, verdict: Verdict) -> Output:
-        assert record.key is not None
-        conflict = Conflict(
-            id=f"{record.key.decode()}/{verdict.number}",
-            record_id=record.key.decode(),
+    def _conflict(self, record_id: str, record: Record, verdict: Verdict, ts_us: int) -> Conflict:
+        return Conflict(
+            id=f"{record_id}/{verdict.number}",
+            record_id=record_id,
             entity=self._rules.entity,
             field=verdict.field,
             kind=verdict.kind,
             rule=verdict.rule,
             winner=verdict.winner,
-            current=_side(verdict.current),
-            incoming=_side(verdict.incoming),
+            current=_side(verdict, verdict.current),
+            incoming=_side(verdict, verdict.incoming),
             detail=verdict.detail,
             partition=record.partition,
             offset=record.offset,
-            ts_us=record.timestamp_ms * 1000,
+            ts_us=ts_us,
         )
-        return Output(self._topics.conflicts, record.key, self._codec.encode(conflict), cause=record)
 
-    def _merged(self, record: Record, state: State) -> Sent:
-        assert record.key is not None
+    def _golden(self, record_id: str, state: State) -> bytes:
         merged = goldens.golden(state, self._rules)
-        sources = {
-            name: Provenance(system=one.system, ts_us=one.ts_us, version=one.version)
-            for name, one in merged.provenance.items()
-        }
-        golden = Golden(
-            record_id=record.key.decode(),
-            version=state.version,
-            deleted=merged.deleted,
-            values=merged.values,
-            provenance=sources,
+        return self._golden_codec.encode(
+            Golden(
+                record_id=record_id,
+                version=state.version,
+                deleted=merged.deleted,
+                values=merged.values,
+                provenance={
+                    field: Provenance(system=one.system, ts_us=one.ts_us, version=one.version)
+                    for field, one in merged.provenance.items()
+                },
+            )
         )
-        try:
-            data = self._golden.encode(golden)
-        except SchemasError as error:
-            # The merge itself stands: only this rendering of it cannot be published.
-            return rejected(record, error)
-        return Output(self._topics.golden(self._rules.entity), record.key, data, cause=record)
 
 
-def _changed(message: Change, lens: TableLens, appended_ms: int) -> Changed | None:
-    after, origin = message.after, message.origin
-    if after is not None and origin is None and not lens.admits(after):
-        if lens.on_leave == "ignore":
-            return None
-        after = None
-    return Changed(
-        system=message.system,
-        local_id=message.local_id,
-        before_id=message.before_id,
-        position=(message.incarnation, message.seq),
-        ts_us=min(message.ts_us, appended_ms * 1000 + 999),
-        after=None if after is None else lens.load(after),
-        command=origin.command if origin else None,
-        failed=(origin.error or "refused without a reason") if origin and origin.outcome == "failed" else None,
-        load=message.op == "r",
-    )
+def _waits(data: bytes, rules: Rules) -> bool:
+    """Whether a record wants something of a system that may be told by these rules."""
+    return bool(merge(states.decode(data), Nudged(), rules)[1].commands)
 
 
-def _decided(message: Decision) -> Decided:
-    return Decided(
-        item=message.item,
-        candidate=_value(message.candidate),
-        version=message.version,
-        value=_value(message.value),
-        ts_us=message.ts_us,
-    )
-
-
-def _value(text: str | None) -> Value:
-    if text is None:
-        return None
-    try:
-        found: Value = msgspec.json.decode(text, type=states.Stored)
-    except msgspec.MsgspecError as error:
-        raise UnprocessableError(f"the decision's value is not JSON: {error}", "decode") from error
+def row_lenses(rules: Rules) -> Mapping[str, RowLens]:
+    """The lenses of an entity, each able to read and write row images."""
+    found: dict[str, RowLens] = {}
+    for system, lens in rules.lenses.items():
+        if not isinstance(lens, RowLens):
+            raise TypeError(f"the lens of {rules.entity} in {system} cannot read row images")
+        found[system] = lens
     return found
 
 
-def _text(lens: TableLens, row: Row | None) -> str | None:
-    return None if row is None else lens.dump(row)
-
-
-def _set(lens: TableLens, planned: Planned, row: Row | None) -> str | None:
-    if row is None:
-        return None
-    return lens.dump_new(row) if planned.op == "c" else lens.dump(row)
-
-
-def _side(held: Held) -> Side:
-    value = None if held.value is None else msgspec.json.encode(held.value).decode()
+def _side(verdict: Verdict, held: Held) -> Side:
+    gone = held.value is None and verdict.field == EXISTENCE
+    value = None if gone else msgspec.json.encode(held.value).decode()
     return Side(system=held.system, value=value, ts_us=held.ts_us)
+
+
+def value_of(text: str | None) -> Value:
+    """A value from its JSON text, lists as tuples. Raises UnprocessableError."""
+    try:
+        return None if text is None else _frozen(msgspec.json.decode(text))
+    except msgspec.DecodeError as error:
+        raise UnprocessableError(f"not a JSON value: {error}", "decode") from error
+
+
+def _frozen(value: Any) -> Value:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, dict):
+        return tuple((name, _frozen(item)) for name, item in value.items())
+    return value  # type: ignore[no-any-return]

@@ -61,9 +61,11 @@ class BatchService(faust.Service):
         name, processor = self.processor.name, self.processor
         state = () if processor.state_topic is None else (processor.state_topic,)
         together = (*processor.inputs, *processor.outputs, *state)
-        counts = await partition_counts(self.hosting.kafka, (*together, self.deadletters))
+        alone = (*processor.free_outputs, self.deadletters)
+        counts = await partition_counts(self.hosting.kafka, (*together, *alone))
         check_together(name, together, counts)
-        check_together(name, (self.deadletters,), counts)
+        for topic in alone:
+            check_together(name, (topic,), counts)
 
     @property
     def deadletters(self) -> str:

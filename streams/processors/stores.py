@@ -13,6 +13,8 @@ class Store(Protocol):
 
     def delete(self, key: bytes) -> None: ...
 
+    def items(self) -> Iterator[tuple[bytes, bytes]]: ...
+
 
 class PartitionStore:
     """A Store that knows which keys a batch changed, and can take a batch back."""
