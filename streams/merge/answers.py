@@ -97,7 +97,7 @@ def take(turn: Turn, system: str, unit: SentUnit, wrote: bool) -> None:
     """The row embodies the versions of this unit: exactly those if it was really written, else at least those."""
     entry = turn.system(system)
     for name, version in unit.versions.items():
-        entry.seen[name] = version if wrote else max(entry.seen.get(name, 0), version)
+        turn.see(system, name, version if wrote else max(turn.seen(system, name), version))
     if wrote and entry.dissent:
         for name in unit.versions:
             _loosen(turn, entry, name)

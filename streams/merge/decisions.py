@@ -36,7 +36,7 @@ def decide_field(turn: Turn, system: str, name: str, value: Value, ts_us: int) -
         return
     found = side.values(entry.image)
     if name in found and found[name] == value:
-        entry.seen[name] = turn.field(name).version
+        turn.see(system, name)
 
 
 def is_patch(item: Item) -> bool:

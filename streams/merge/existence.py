@@ -17,9 +17,8 @@ def updated(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int, b
     if not changed:
         return
     if turn.state.alive:
-        seen = turn.system(system).seen
         for name, value in changed.items():
-            fields.offer(turn, system, name, value, ts_us, seen.get(name, 0), before)
+            fields.offer(turn, system, name, value, ts_us, turn.seen(system, name), before)
     elif turn.rules.existence == "update_wins":
         _outlive(turn, system, changed, ts_us)
     else:
@@ -33,11 +32,10 @@ def inserted(turn: Turn, system: str, values: Mapping[str, Value], ts_us: int) -
     if withdrawn is not None:
         turn.publish(withdrawn, "withdrawn", "current")
     _forget_what_is_absent(turn, system, values)
-    existence = turn.field(EXISTENCE)
     if turn.state.alive:
-        entry.seen[EXISTENCE] = existence.version
+        turn.see(system, EXISTENCE)
         updated(turn, system, values, ts_us, None)
-    elif entry.seen.get(EXISTENCE, 0) == existence.version:
+    elif EXISTENCE not in entry.behind:
         for name, value in values.items():
             fields.assign(turn, system, name, value, ts_us)
         revive(turn, system, ts_us)
@@ -55,7 +53,7 @@ def deleted(turn: Turn, system: str, ts_us: int) -> None:
         see_all(turn, system)
         return
     unseen = _unseen(turn, system)
-    if not unseen and entry.seen.get(EXISTENCE, 0) == turn.field(EXISTENCE).version:
+    if not unseen and EXISTENCE not in entry.behind:
         bury(turn, system, system, ts_us)
     else:
         _delete_against_edits(turn, system, unseen, ts_us)
@@ -88,9 +86,7 @@ def revive(turn: Turn, by: str, ts_us: int) -> None:
 
 def see_all(turn: Turn, system: str) -> None:
     """The system's row, or its absence, embodies everything the hub has."""
-    seen = turn.system(system).seen
-    for name, field in turn.state.fields.items():
-        seen[name] = field.version
+    turn.system(system).behind.clear()
 
 
 def _outlive(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
@@ -105,14 +101,13 @@ def _outlive(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) 
 
 
 def _edit_the_dead(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
-    entry = turn.system(system)
     if turn.rules.existence == "delete_wins":
         edits = Held(system, tuple(changed.items()), ts_us)
         turn.record(EXISTENCE, "current", turn.current(EXISTENCE), edits, "existence")
     else:
         _park_edits(turn, system, changed, ts_us)
     for name in changed:
-        entry.seen[name] = NOT_SHOWN
+        turn.see(system, name, NOT_SHOWN)
 
 
 def _park_edits(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) -> None:
@@ -122,18 +117,18 @@ def _park_edits(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: in
         edits = Held(system, tuple(changed.items()), ts_us)
         number = turn.record(EXISTENCE, "parked", turn.current(EXISTENCE), edits, "existence")
         patch = entry.dissent[EXISTENCE] = Item(number, system, EXISTENCE, ts_us, edits={})
-        _add_edits(patch, changed, entry.seen)
+        _add_edits(turn, patch, changed)
         return
-    _add_edits(patch, changed, entry.seen)
+    _add_edits(turn, patch, changed)
     patch.ts_us = ts_us
     turn.publish(patch, turn.rule_name(EXISTENCE), "parked")
 
 
-def _add_edits(patch: Item, changed: Mapping[str, Value], seen: Mapping[str, int]) -> None:
+def _add_edits(turn: Turn, patch: Item, changed: Mapping[str, Value]) -> None:
     assert patch.edits is not None
     for name, value in changed.items():
         patch.edits[name] = value
-        patch.seen[name] = max(patch.seen.get(name, NOT_SHOWN), seen.get(name, 0))
+        patch.seen[name] = max(patch.seen.get(name, NOT_SHOWN), turn.seen(patch.system, name))
 
 
 def _offer_again(turn: Turn, system: str, patch: Item) -> None:
@@ -153,10 +148,9 @@ def _loosen_each(turn: Turn, patch: Item) -> None:
 
 def _forget_what_is_absent(turn: Turn, system: str, values: Mapping[str, Value]) -> None:
     """A new row shows nothing of the fields it did not bring."""
-    seen = turn.system(system).seen
     for name in turn.rules.sides[system].writable:
         if name not in values:
-            seen[name] = 0
+            turn.see(system, name, 0)
 
 
 def _unseen(turn: Turn, system: str) -> list[tuple[str, Value]]:
@@ -164,9 +158,8 @@ def _unseen(turn: Turn, system: str) -> list[tuple[str, Value]]:
 
     A delete that another has parked is no reason to keep the record.
     """
-    seen = turn.system(system).seen
-    writable = turn.rules.sides[system].writable
-    newer = [name for name in writable if seen.get(name, 0) < turn.field(name).version]
+    behind = turn.system(system).behind
+    newer = [name for name in turn.rules.sides[system].writable if name in behind]
     found = [(name, turn.field(name).value) for name in newer]
     return found + [(item.field, item.shown()) for item in parked(turn) if not is_delete(item)]
 

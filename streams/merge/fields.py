@@ -21,7 +21,7 @@ def offer(turn: Turn, system: str, name: str, value: Value, ts_us: int, seen: in
     elif seen == field.version or shows(turn, system, name, before):
         assign(turn, system, name, value, ts_us)
     elif agrees(turn, system, name, value):
-        entry.seen[name] = field.version
+        turn.see(system, name)
     else:
         _conflict(turn, system, name, value, ts_us)
 
@@ -41,11 +41,13 @@ def assign(turn: Turn, by: str, name: str, value: Value, ts_us: int, won: bool =
     state = turn.state
     field = state.fields[name]
     state.version += 1
+    for entry in state.systems.values():
+        entry.behind.setdefault(name, field.version)
     if field.version > 0:
         ts_us = max(ts_us, field.ts_us if won else field.ts_us + 1)
     field.value, field.version, field.ts_us, field.by = value, state.version, ts_us, by
     if by != DECISION:
-        state.systems[by].seen[name] = state.version
+        del state.systems[by].behind[name]
     turn.outcome.golden = True
 
 
@@ -57,12 +59,11 @@ def is_anothers(turn: Turn, system: str, name: str) -> bool:
 
 
 def keep_the_owners(turn: Turn, system: str, name: str, value: Value, ts_us: int) -> None:
-    entry = turn.system(system)
     if agrees(turn, system, name, value):
-        entry.seen[name] = turn.field(name).version
+        turn.see(system, name)
         return
     turn.record(name, "current", turn.current(name), Held(system, value, ts_us))
-    entry.seen[name] = NOT_SHOWN
+    turn.see(system, name, NOT_SHOWN)
 
 
 def _conflict(turn: Turn, system: str, name: str, value: Value, ts_us: int) -> None:

@@ -21,26 +21,31 @@ from streams.merge.values import EXISTENCE
 
 def merge(state: State | None, event: Event, rules: Rules) -> tuple[State, Outcome]:
     """The state after an event, and what follows from it. `None` is the record of which nothing is known."""
-    state = take(state, event, rules, outcome := Outcome())
-    if not outcome.repeated and not outcome.refusal:
-        plan(state, rules, outcome)
-    return state, outcome
+    turn = begin(state, rules)
+    if take(turn, event):
+        plan(turn)
+    return turn.state, turn.outcome
 
 
-def take(state: State | None, event: Event, rules: Rules, outcome: Outcome) -> State:
-    """Merge an event without planning."""
+def begin(state: State | None, rules: Rules) -> Turn:
+    """A turn at a record, with room for every field and system of the rules."""
     state = State() if state is None else state
-    prepare(state, rules.fields, rules.systems)
-    turn = Turn(state, rules, outcome)
-    if _merged(turn, event):
-        settle(turn)
-    return state
+    if not (state.fields.keys() >= rules.field_set and state.systems.keys() >= rules.rank.keys()):
+        prepare(state, rules.fields, rules.systems)
+    return Turn(state, rules, Outcome())
 
 
-def plan(state: State, rules: Rules, outcome: Outcome) -> None:
+def take(turn: Turn, event: Event) -> bool:
+    """Merge an event without planning. Returns whether it was news."""
+    if not _merged(turn, event):
+        return False
+    settle(turn)
+    return True
+
+
+def plan(turn: Turn) -> None:
     """Plan for every system, in the order of their rank."""
-    turn = Turn(state, rules, outcome)
-    for system in rules.systems:
+    for system in turn.rules.systems:
         planning.plan(turn, system)
 
 
@@ -90,5 +95,5 @@ def _settle_held(turn: Turn, system: str, entry: SystemState) -> None:
     for name, item in list(entry.dissent.items()):
         if name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate):
             del entry.dissent[name]
-            entry.seen[name] = turn.field(name).version
+            turn.see(system, name)
             turn.publish(item, "agreement", "current")

@@ -19,8 +19,7 @@ def plan(turn: Turn, system: str) -> None:
     elif entry.image is not None:
         _delete(turn, system, entry)
     else:
-        for name, field in turn.state.fields.items():
-            entry.seen[name] = field.version
+        entry.behind.clear()
 
 
 def _create(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
@@ -39,22 +38,21 @@ def _delete(turn: Turn, system: str, entry: SystemState) -> None:
 
 
 def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
-    fields, seen = turn.state.fields, entry.seen
-    seen[EXISTENCE] = fields[EXISTENCE].version
-    try:
-        late = [name for name in side.writable if seen[name] < fields[name].version]
-    except KeyError:
-        late = [name for name in side.writable if seen.setdefault(name, 0) < fields[name].version]
+    if not entry.behind:
+        return
+    entry.behind.pop(EXISTENCE, None)
+    late = [name for name in entry.behind if name in side.told_by and name not in entry.dissent]
     if not late:
         return
-    behind = {name: fields[name].version for name in late if name not in entry.dissent}
-    units = _units_behind(turn, entry, side, behind)
-    suspects = [unit for unit in units if entry.suspects.items() >= unit.versions.items()]
+    behind = {name: turn.field(name).version for name in late}
+    units = _units_behind(turn, system, entry, side, behind)
+    if entry.suspects:
+        units = [unit for unit in units if entry.suspects.items() >= unit.versions.items()][:1] or units
     if units:
-        _send(turn, system, "u", suspects[:1] or units)
+        _send(turn, system, "u", units)
 
 
-def _units_behind(turn: Turn, entry: SystemState, side: Side, behind: dict[str, int]) -> list[SentUnit]:
+def _units_behind(turn: Turn, system: str, entry: SystemState, side: Side, behind: dict[str, int]) -> list[SentUnit]:
     """The units that differ from what they should show; those that show it already are up to date."""
     image, units = entry.image, []
     assert image is not None
@@ -68,7 +66,8 @@ def _units_behind(turn: Turn, entry: SystemState, side: Side, behind: dict[str, 
         if want != base:
             units.append(SentUnit(base, want, versions))
         else:
-            entry.seen.update(versions)
+            for name in versions:
+                turn.see(system, name)
     return units
 
 

@@ -3,11 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from streams.merge.events import Changed, Outcome, Planned, Verdict
+from streams.merge.events import Changed, Planned, Verdict
 from streams.merge.goldens import Golden, golden
-from streams.merge.merge import plan, take
+from streams.merge.merge import begin, plan, take
 from streams.merge.rules import Rules
-from streams.merge.states import State
 from streams.merge.values import Row
 
 
@@ -22,12 +21,10 @@ class Preview:
 
 def preview(found: Mapping[str, tuple[str, Row]], rules: Rules) -> Preview:
     """Load the rows of one record, by system: (local id, row), in the order of rank; plan only when all are in."""
-    state, outcome = State(), Outcome()
-    rules = replace(rules, loading=frozenset())
+    turn = begin(None, replace(rules, loading=frozenset()))
     for system in rules.systems:
         if system in found:
             local_id, row = found[system]
-            loaded = Changed(system=system, local_id=local_id, position=(0, 0), ts_us=0, after=row, load=True)
-            take(state, loaded, rules, outcome)
-    plan(state, rules, outcome)
-    return Preview(tuple(outcome.commands), tuple(outcome.verdicts), golden(state, rules))
+            take(turn, Changed(system=system, local_id=local_id, position=(0, 0), ts_us=0, after=row, load=True))
+    plan(turn)
+    return Preview(tuple(turn.outcome.commands), tuple(turn.outcome.verdicts), golden(turn.state, rules))

@@ -6,6 +6,7 @@ from typing import Literal
 
 from streams.merge.lenses import Lens
 from streams.merge.sides import Side, side_of
+from streams.merge.values import EXISTENCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +62,12 @@ class Rules:
     loading: frozenset[str] = frozenset()
     sides: Mapping[str, Side] = field(init=False, repr=False, compare=False)
     rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    field_set: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sides = {system: side_of(self.lenses[system], self.fields) for system in self.systems}
         object.__setattr__(self, "sides", sides)
+        object.__setattr__(self, "field_set", frozenset((*self.fields, EXISTENCE)))
         object.__setattr__(self, "rank", {system: place for place, system in enumerate(self.systems)})
 
     def ignores_deletes(self, system: str) -> bool:

@@ -1,9 +1,7 @@
 """A lens as the merge uses it: looked up once, so that a hot record costs no property calls."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import itemgetter
-from typing import Any
 
 from streams.merge.lenses import Lens, LensUnit
 from streams.merge.values import Row, Value, Values
@@ -26,14 +24,13 @@ class Side:
     told_by: Mapping[str, int]
     columns_of: Mapping[str, tuple[str, ...]]
     exact: bool
-    pick: Callable[[Row], Any]
+    column_set: frozenset[str]
 
     def image(self, row: Row) -> dict[str, Value]:
-        """The mapped columns of a row, in the lens's order; an absent one is null."""
-        try:
-            return dict(zip(self.columns, self.pick(row), strict=True))
-        except KeyError:
-            return {column: row.get(column) for column in self.columns}
+        """The mapped columns of a row; an absent one is null."""
+        if row.keys() == self.column_set:
+            return dict(row)
+        return {column: row.get(column) for column in self.columns}
 
     def values(self, row: Row) -> dict[str, Value]:
         """The valid readable fields of a row."""
@@ -70,11 +67,5 @@ def side_of(lens: Lens, fields: tuple[str, ...]) -> Side:
         told_by={name: place for place, unit in enumerate(told) for name in unit.fields},
         columns_of={name: unit.columns for unit in lens.units for name in unit.fields},
         exact=lens.readable <= frozenset(fields),
-        pick=_picker(lens.columns),
+        column_set=frozenset(lens.columns),
     )
-
-
-def _picker(columns: tuple[str, ...]) -> Callable[[Row], Any]:
-    if len(columns) > 1:
-        return itemgetter(*columns)
-    return lambda row: tuple(row[column] for column in columns)

@@ -1,11 +1,12 @@
 """The state of one record: what the merge remembers between events, and its bytes.
 
-A version is the hub's counter for one field of one record. `seen[f]` of a system is the version of f that its row
-embodies; the invariant is that `seen == version` means that the row shows the hub value. `NOT_SHOWN` is a version
-that nobody ever has. Existence is a field like the others, named "$": True while the record lives, None when not.
+A version is the hub's counter for one field of one record. The version of f *seen* by a system is the one that its
+row embodies; the invariant is that seeing the hub's version means showing the hub's value. Most rows see most fields,
+so only the others are kept: `behind[f]` is the version seen where it is not the hub's. `NOT_SHOWN` is a version that
+nobody ever has. Existence is a field like the others, named "$": True while the record lives, None when not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -83,16 +84,17 @@ class Sent(msgspec.Struct, array_like=True):
 class SystemState(msgspec.Struct, array_like=True):
     """What the merge knows of one system's row.
 
-    `position` belongs to the row `local_id`; `others` keeps the last position of every other local row that was
-    ever heard of. `refused` are the versions that the target would not take; `suspects` those of a refused command
-    with several units, which are therefore tried one by one.
+    `behind` has the version seen of every field whose version is another. `position` belongs to the row `local_id`;
+    `others` keeps the last position of every other local row that was ever heard of. `refused` are the versions that
+    the target would not take; `suspects` those of a refused command with several units, which are therefore tried
+    one by one.
     """
 
     image: dict[str, Stored] | None = None
     local_id: str | None = None
     position: tuple[int, int] = BEFORE_ALL
     number: int = 0
-    seen: dict[str, int] = {}
+    behind: dict[str, int] = {}
     out: Sent | None = None
     dissent: dict[str, Item] = {}
     refused: dict[str, int] = {}
@@ -140,17 +142,15 @@ def decode(data: bytes) -> State:
     return state
 
 
-def prepare(state: State, fields: Sequence[str], systems: Sequence[str]) -> None:
+def prepare(state: State, fields: Iterable[str], systems: Iterable[str]) -> None:
     """Make room for fields and systems that the state has not met yet."""
-    known = EXISTENCE in state.fields and state.fields.keys() >= frozenset(fields)
-    if known and state.systems.keys() >= frozenset(systems):
-        return
     for name in (EXISTENCE, *fields):
         if name not in state.fields:
             state.fields[name] = FieldState()
     for system in systems:
         if system not in state.systems:
-            state.systems[system] = SystemState()
+            unseen = {name: 0 for name, field in state.fields.items() if field.version > 0}
+            state.systems[system] = SystemState(behind=unseen)
 
 
 def planned(system: str, local_id: str | None, sent: Sent) -> Planned:

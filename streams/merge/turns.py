@@ -30,6 +30,19 @@ class Turn:
         """The hub's value of a field."""
         return self.state.fields[name]
 
+    def seen(self, system: str, name: str) -> int:
+        """The version of a field that a system's row embodies."""
+        behind = self.state.systems[system].behind
+        return behind[name] if name in behind else self.state.fields[name].version
+
+    def see(self, system: str, name: str, version: int | None = None) -> None:
+        """From now on the system's row embodies this version of a field; None: the hub's."""
+        behind = self.state.systems[system].behind
+        if version is None or version == self.state.fields[name].version:
+            behind.pop(name, None)
+        else:
+            behind[name] = version
+
     def next_record(self) -> int:
         """A number for a verdict; from the state, so that a second run numbers alike."""
         self.state.decisions += 1

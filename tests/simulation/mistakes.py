@@ -77,7 +77,8 @@ def _all_seen(turn: Turn, by: str, *args: Any, **kwargs: Any) -> None:
 
 def _seen_when_sent(turn: Turn, system: str, op: str, units: list[SentUnit]) -> None:
     for unit in units:
-        turn.system(system).seen.update(unit.versions)
+        for name, version in unit.versions.items():
+            turn.see(system, name, version)
 
 
 def _adopt_upward(real: Any, turn: Turn, event: Changed) -> None:
@@ -85,18 +86,17 @@ def _adopt_upward(real: Any, turn: Turn, event: Changed) -> None:
     image = turn.system(event.system).image
     if image is not None and turn.state.alive:
         for name, value in turn.rules.sides[event.system].values(image).items():
-            shown = turn.system(event.system).seen.get(name) == turn.field(name).version
-            if shown and value != turn.field(name).value:
+            if name not in turn.system(event.system).behind and value != turn.field(name).value:
                 fields.assign(turn, event.system, name, value, event.ts_us)
 
 
 def _by_values(real: Any, turn: Turn, system: str, entry: Any, side: Any) -> None:
-    entry.seen = dict.fromkeys(entry.seen, -1)
+    entry.behind = dict.fromkeys(side.writable, -1)
     real(turn, system, entry, side)
 
 
 def _loser_seen(turn: Turn, system: str, name: str, *args: Any) -> None:
-    turn.system(system).seen[name] = turn.field(name).version
+    turn.see(system, name)
 
 
 def _silent_when_incoming_wins(real: Any, turn: Turn, name: str, winner: str, *args: Any, **kwargs: Any) -> int:
@@ -152,9 +152,9 @@ def _always_revive(turn: Turn, system: str, values: Mapping[str, Any], ts_us: in
 
 
 def _tombstone_seen(real: Any, turn: Turn, system: str, changed: Mapping[str, Any], ts_us: int) -> None:
-    before = dict(turn.system(system).seen)
+    before = dict(turn.system(system).behind)
     real(turn, system, changed, ts_us)
-    turn.system(system).seen = before
+    turn.system(system).behind = before
 
 
 def _dead_values_win(real: Any, turn: Turn, system: str, changed: Mapping[str, Any], ts_us: int) -> None:
