@@ -57,7 +57,8 @@ class TableSpec:
     """What a connector must know of one entity: its table, the columns that are mapped, the units they move in.
 
     `units` partitions `columns`: each inner tuple is compared and set as a whole. `constants` are columns a create
-    also sets. `key` overrides the table's primary key (a unique, not-null set of columns).
+    also sets. `key` overrides the table's primary key (a unique, not-null set of columns). `match` are the columns of
+    the natural key: a create is refused while a row with the same values is there, for it stands for the same record.
     """
 
     entity: str
@@ -66,6 +67,7 @@ class TableSpec:
     units: tuple[tuple[str, ...], ...]
     key: tuple[str, ...] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
+    match: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

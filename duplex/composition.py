@@ -68,8 +68,14 @@ def _specs(project: Project, system: str, rules: Mapping[str, Rules]) -> tuple[T
         lens = rules[name].lenses.get(system)
         if held is not None and isinstance(lens, TableLens):
             key = tuple(held.key) if held.key else None
-            found.append(TableSpec(name, held.table, lens.columns, table_units(lens), key, dict(held.constants)))
+            match = tuple(column for field in entity.match for column in _columns(lens, field))
+            units = table_units(lens)
+            found.append(TableSpec(name, held.table, lens.columns, units, key, dict(held.constants), match))
     return tuple(found)
+
+
+def _columns(lens: TableLens, field: str) -> tuple[str, ...]:
+    return next((unit.columns for unit in lens.units if field in unit.fields), ())
 
 
 def route(project: Project, names: Topics) -> Route:

@@ -36,6 +36,7 @@ ROUNDS = 3
 ONE_BY_ONE_BELOW = 8
 WRITERS_ABOUT = "the row is not there, and the table is being written to: somebody may be inserting it"
 T = TypeVar("T")
+TWIN = "a row with the same {columns} is there already; it is the same record, and will be linked to it"
 SWALLOWED = "the table did not keep the new row: one of its triggers returned null"
 
 Step = Callable[[list[Prepared]], Awaitable[list[Prepared]]]
@@ -124,7 +125,7 @@ class BatchWriter:
         self._absent += [Verdict(item) for item in left]
 
     async def _create(self, items: list[Prepared]) -> None:
-        left = items
+        left = await self._without_twins(items)
         for _ in range(ROUNDS):
             inserted = _grouped(left, lambda item: item.inserted)
             left = [item for part in inserted for item in await self._guarded(self._run_insert, part)]
@@ -132,6 +133,17 @@ class BatchWriter:
             there = await self._in_rounds(self._run_look, taken)
             left = there + [item for item in left if item.keys is None]
         self._refused += [Refusal(item, "", SWALLOWED) for item in left]
+
+    async def _without_twins(self, items: list[Prepared]) -> list[Prepared]:
+        """Refuse creates of which the table has a row already: its own entry is on the way to the record."""
+        table = self.tables[items[0].command.entity]
+        known = [item for item in items if set(table.spec.match) <= set(item.inserted)]
+        if not table.spec.match or not known:
+            return items
+        places = await self.connection.fetchval(await table.twins(self.connection), documents(i.set for i in known))
+        twins = [known[place - 1] for place in places]
+        self._refused += [Refusal(item, "", TWIN.format(columns=", ".join(table.spec.match))) for item in twins]
+        return [item for item in items if item not in twins]
 
     async def _in_rounds(self, step: RoundStep, items: list[Prepared]) -> list[Prepared]:
         """Repeat for what is left over: a row written or replaced meanwhile shows in the next statement only."""

@@ -55,6 +55,7 @@ class SinkTable:
     unit_places: Mapping[Names, int]
     mapped: frozenset[str]
     key_name: str
+    _twins: str | None = None
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
 
     @classmethod
@@ -80,6 +81,13 @@ class SinkTable:
                 self._made.clear()
             found = self._made[wanted] = await self._make(connection, *wanted)
         return found
+
+    async def twins(self, connection: Any) -> str:
+        """The statement of `sql/sink_twins.sql`; for entities with a natural key."""
+        if self._twins is None:
+            text = await connection.fetchval(statement("sink_twins"), self.spec.table, self.spec.match)
+            self._twins = str(text)
+        return self._twins
 
     async def _make(self, connection: Any, units: Units, inserted: tuple[str, ...], singly: bool) -> Statements:
         text = msgspec.json.encode(units).decode()
