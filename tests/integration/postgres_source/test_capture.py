@@ -165,13 +165,13 @@ async def test_truncating_partitions_reports_each_row_once(make_place: MakePlace
 
 NESTED = """
 create function touch() returns trigger language plpgsql as $$
-begin update contacts set town = town || '!' where id % 2 = new.id % 2 and pg_trigger_depth() = 1; return null; end $$;
+begin update contacts set town = town || '!' where id >= new.id and pg_trigger_depth() = 1; return null; end $$;
 create trigger "AA touch" after update on contacts for each row execute function touch();
 """
 
 
 async def test_last_entry_of_a_row_shows_it_as_it_is_though_triggers_wrote_between(make_place: MakePlace) -> None:
-    place = await make_place(CONTACTS + ";" + NESTED)
+    place = await make_place(CONTACTS + ";" + NESTED.replace(">=", ">"))
     await place.session.execute("insert into contacts values (1, 'a', 'x'), (2, 'b', 'y'), (3, 'c', 'z')")
     await place.session.execute("update contacts set name = upper(name)")
     last = {row["local_id"]: row["after"] for row in await place.log()}

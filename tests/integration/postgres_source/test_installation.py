@@ -123,7 +123,7 @@ UNFIT = {
         None,
         "it is a partition",
     ),
-    "temporary": ("create table t (id int primary key, v int generated always as (1) virtual)", None, "computed"),
+    "virtual": ("create table t (id int primary key, v int generated always as (1) virtual)", None, "computed"),
     "missing": ("select 1", None, "there is no such table"),
 }
 
@@ -133,8 +133,10 @@ async def test_unfit_tables_are_refused_with_the_reason(new_database: NewDatabas
     ddl, key, reason = UNFIT[case]
     dsn = await new_database("crm")
     session = await asyncpg.connect(dsn)
+    if case == "virtual" and session.get_server_version().major < 18:
+        pytest.skip("this server has no virtual columns")
     await session.execute(ddl)
-    columns = ("v",) if "virtual" in ddl else ()
+    columns = ("v",) if case == "virtual" else ()
     with pytest.raises(RefusedError, match=reason):
         await connector("crm", "shop", {"dsn": dsn}).install([spec("thing", "t", *columns, key=key)])
     assert await session.fetchval("select to_regnamespace('duplex') is null")
