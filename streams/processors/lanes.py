@@ -23,7 +23,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.processors import changelogs, metrics, recovering, rejections
-from streams.processors.changelogs import Stamp
+from streams.processors.changelogs import Recovered, Stamp
 from streams.processors.errors import (
     DeliveryError,
     DeliveryTimeoutError,
@@ -125,7 +125,7 @@ class Lane:
     async def _run(self) -> None:
         failures = 0
         while True:
-            before = dict(self.positions)
+            before = self.positions
             try:
                 await self._serve()
             except OvertakenError as error:
@@ -158,22 +158,21 @@ class Lane:
 
     async def _recover(self) -> None:
         topic, started_at = self._processor.state_topic, time.monotonic()
-        self.store, positions = PartitionStore(), None
+        recovered = Recovered()
         if topic is not None:
             recovered, self._log_end = await recovering.recover(
                 self._hosting, self._processor.name, topic, self.partition
             )
             if self._epoch and recovered.epoch > self._epoch:
                 raise OvertakenError(self._processor.name, self.partition, recovered.epoch)
-            self.store, positions = PartitionStore(recovered.content), recovered.positions
             self._epoch = recovered.epoch + 1
-            self.positions = await self._starts(positions)
-            await self._append(recovered.repairs())
-        else:
-            self.positions = await self._starts(None)
+        positions = await self._starts(recovered.positions)
+        if topic is not None:
+            await self._append(topic, recovered.repairs(), positions)
         for source in self.sources:
-            self._consumer.seek(source, self.positions[source.topic])
+            self._consumer.seek(source, positions[source.topic])
         self._consumer.resume(*self.sources)
+        self.store, self.positions = PartitionStore(recovered.content), positions
         metrics.RECOVERY_SECONDS.labels(self._processor.name).observe(time.monotonic() - started_at)
         log.info("partition ready", keys=len(self.store), positions=self.positions, **self._keys())
 
@@ -216,22 +215,23 @@ class Lane:
             )
             await self._publisher.publish(outputs)
             positions = self.positions | {record.topic: record.offset + 1 for record in records}
-            changes = self.store.changes()
+            if changes := self.store.changes():
+                await self._append(self._state_topic(), changes, positions)
+            # Only now: what stands here may be committed at any moment, and a restart goes on from there.
             self.positions = positions
-            if changes:
-                await self._append(changes)
             self.store.settle()
         self.progress_at = time.time()
         metrics.RECORDS.labels(name).inc(len(records))
         metrics.OUTPUTS.labels(name).inc(len(outputs) - rejected)
         metrics.REJECTED.labels(name).inc(rejected)
 
-    async def _append(self, changes: dict[bytes, bytes | None]) -> None:
-        topic = self._processor.state_topic
-        if topic is None:
+    def _state_topic(self) -> str:
+        if self._processor.state_topic is None:
             raise TypeError(f"{self._processor.name} changed state, but has no state topic")
-        stamp = Stamp(self._epoch, sum(self.positions.values()))
-        entries = changelogs.batch(changes, self.positions, stamp)
+        return self._processor.state_topic
+
+    async def _append(self, topic: str, changes: dict[bytes, bytes | None], positions: dict[str, int]) -> None:
+        entries = changelogs.batch(changes, positions, Stamp(self._epoch, sum(positions.values())))
         for first, count in await self._publisher.append(topic, self.partition, entries):
             if self._log_end is not None and first not in (-1, self._log_end):
                 # Someone else wrote: read it all again, and either repair what was overwritten or give way.

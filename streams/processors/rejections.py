@@ -43,12 +43,12 @@ async def decide(
 
 
 def _oversized(decided: Sequence[Decided], output_bytes: int) -> list[Rejected]:
-    found = {}
+    """The first such record of each key: what follows it may be small enough once that one is out."""
+    found: dict[bytes | None, Rejected] = {}
     for output in decided:
         if isinstance(output, Output) and output.cause is not None and _size(output) > output_bytes:
             message = f"its output to {output.topic} has {_size(output)} bytes, more than the {output_bytes} allowed"
-            cause = output.cause
-            found[cause.topic, cause.offset] = Rejected(cause, "OutputTooLarge", message, "produce")
+            found.setdefault(output.cause.key, Rejected(output.cause, "OutputTooLarge", message, "produce"))
     return list(found.values())
 
 

@@ -62,7 +62,8 @@ class BatchService(faust.Service):
         state = () if processor.state_topic is None else (processor.state_topic,)
         together = (*processor.inputs, *processor.outputs, *state)
         alone = (*processor.free_outputs, self.deadletters)
-        counts = await partition_counts(self.hosting.kafka, (*together, *alone))
+        patience_seconds = self.hosting.topics_timeout_ms / 1000
+        counts = await partition_counts(self.hosting.kafka, (*together, *alone), patience_seconds)
         check_together(name, together, counts)
         for topic in alone:
             check_together(name, (topic,), counts)

@@ -25,6 +25,7 @@ class Hosting:
     drain_timeout_ms: int = 8_000
     delivery_timeout_ms: int = 120_000
     recovery_timeout_ms: int = 30_000
+    topics_timeout_ms: int = 5_000
     batch_bytes: int = 512_000
     output_bytes: int = 1_000_000
     attempts: int = 6

@@ -1,5 +1,7 @@
 """The topics of a processor, checked before it starts: they exist, and their keys stay together."""
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -7,18 +9,29 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.processors.errors import PartitionCountError, TopicMissingError
 
+POLL_SECONDS = 0.1
 
-async def partition_counts(kafka: Mapping[str, Any], topics: Iterable[str]) -> dict[str, int]:
-    """How many partitions each of these topics has; one that does not exist is absent. Creates nothing."""
-    wanted = set(topics)
+
+async def partition_counts(
+    kafka: Mapping[str, Any], topics: Iterable[str], patience_seconds: float = 0.0
+) -> dict[str, int]:
+    """How many partitions each of these topics has; one that does not exist is absent. Creates nothing.
+
+    A topic made a moment ago may not be known to the broker that is asked: waits so long for those that are absent.
+    """
+    wanted, deadline = set(topics), time.monotonic() + patience_seconds
     client = AIOKafkaAdminClient(**kafka)
     await client.start()
     try:
-        # Asking for a missing topic by name could create it, where the broker allows that.
-        described = await client.describe_topics()
+        while True:
+            # Asking for a missing topic by name could create it, where the broker allows that.
+            described = await client.describe_topics()
+            counts = {topic["topic"]: len(topic["partitions"]) for topic in described if topic["topic"] in wanted}
+            if counts.keys() == wanted or time.monotonic() >= deadline:
+                return counts
+            await asyncio.sleep(POLL_SECONDS)
     finally:
         await client.close()
-    return {topic["topic"]: len(topic["partitions"]) for topic in described if topic["topic"] in wanted}
 
 
 def check_together(processor: str, needed: Iterable[str], counts: Mapping[str, int]) -> int:
