@@ -20,6 +20,7 @@ from duplex.demo.scenario import Landing, Play, until
 from duplex.embedded.home import default_home
 from duplex.embedded.runtime import Addresses, Runtime
 from duplex.errors import DuplexError
+from schemas.messages import Conflict
 from schemas.topics import Topics
 
 READY_TIMEOUT_S = 60.0
@@ -83,7 +84,7 @@ async def _show(stage: Stage, console: Console, started: float, *, once: bool, a
     await _call(stage, console, "apply")
     async with running(stage), connected(stage) as (crm, erp):
         console.print("\n[bold]First sync[/]")
-        play = Play(crm, erp, tell=lambda landing: console.print(_line(landing)))
+        play = Play(crm, erp, lambda landing: console.print(_line(landing)), lambda name: _conflicts(stage, name))
         await play.first_sync()
         console.print("\n[bold]Edits[/], each as it lands in the other database")
         await play.update_in_crm()
@@ -96,6 +97,21 @@ async def _show(stage: Stage, console: Console, started: float, *, once: bool, a
         if not once:
             await _stay(stage, console)
     return 0 if found.ok else 1
+
+
+async def _conflicts(stage: Stage, field: str) -> list[str]:
+    """The conflicts of a field, as sentences; the last one only."""
+    past = await history.read(Topics(stage.pipeline), "contact", (), {"bootstrap_servers": stage.bootstrap})
+    found = [one for one in past.conflicts.values() if one.field == field]
+    return [_conflict(max(found, key=lambda one: one.ts_us))] if found else []
+
+
+def _conflict(found: Conflict) -> str:
+    kept, lost = (found.current, found.incoming) if found.winner == "current" else (found.incoming, found.current)
+    return (
+        f"on record as a conflict of {found.field}, decided by {found.rule}: "
+        f"{kept.system}'s {kept.value} stands, {lost.system}'s {lost.value} lost"
+    )
 
 
 async def judge(stage: Stage, play: Play, cold_start_s: float) -> figures.Figures:
@@ -176,7 +192,8 @@ async def _call(stage: Stage, console: Console, *words: str, accepted: tuple[int
 
 def _line(landing: Landing) -> str:
     mark = "[green]✓[/]" if landing.held else "[red]✗ not within the time limit:[/]"
-    return f"  {mark} {landing.title}: {landing.shown}  [dim]{landing.delay_ms:,.0f} ms[/]"
+    line = f"  {mark} {landing.title}: {landing.shown}  [dim]{landing.delay_ms:,.0f} ms[/]"
+    return "\n".join([line, *(f"      [yellow]{remark}[/]" for remark in landing.remarks)])
 
 
 def _summary(found: figures.Figures) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
+from duplex import broker
 from schemas.codec import Codec
 from schemas.messages import Change, Command, Conflict
 from schemas.topics import Topics
@@ -61,25 +62,15 @@ async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mappi
 
 
 async def _records(names: Sequence[str], kafka: Mapping[str, Any]) -> list[Any]:
-    consumer = AIOKafkaConsumer(**kafka, enable_auto_commit=False, auto_offset_reset="earliest")
-    await consumer.start()
-    try:
-        found = []
-        for name in names:
-            found += await _topic(consumer, name)
-        return found
-    finally:
-        await consumer.stop()
-
-
-async def _topic(consumer: AIOKafkaConsumer, name: str) -> list[Any]:
-    await consumer.topics()
-    partitions = [TopicPartition(name, number) for number in sorted(consumer.partitions_for_topic(name) or ())]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
-    ends = await consumer.end_offsets(partitions)
+    async with broker.admin(kafka) as admin:
+        counts = await broker.partition_counts(admin, names)
+    places = [TopicPartition(name, number) for name in names for number in range(counts.get(name, 0))]
     found: list[Any] = []
-    while any([await consumer.position(partition) < ends[partition] for partition in partitions]):
-        for batch in (await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=5000)).values():
-            found += batch
+    async with broker.consumer(kafka) as consumer:
+        consumer.assign(places)
+        await consumer.seek_to_beginning(*places)
+        ends = await consumer.end_offsets(places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for batch in (await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=5000)).values():
+                found += batch
     return found

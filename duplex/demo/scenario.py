@@ -25,6 +25,7 @@ class Landing:
     shown: str
     delay_ms: float
     held: bool
+    remarks: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -34,6 +35,7 @@ class Play:
     crm: asyncpg.Connection
     erp: asyncpg.Connection
     tell: Callable[[Landing], None]
+    conflicts: Callable[[str], Awaitable[list[str]]]
     landings: list[Landing] = field(default_factory=list)
 
     async def first_sync(self) -> None:
@@ -85,7 +87,8 @@ class Play:
         )
         there = self.is_true(self.erp, "select tel = '+1 555 CRM' from shop.customers where mail = $1", 151)
         here = self.is_true(self.crm, "select phone = '+1 555 CRM' from shop.contacts where email = $1", 151)
-        await self.landed("the same field on both sides, at once", "the CRM's phone won by priority", there, here)
+        title, shown = "the same field on both sides, at once", "the CRM's phone won by priority"
+        await self.landed(title, shown, there, here, remarks=self.conflicts("phone"))
 
     async def create_in_crm(self) -> None:
         await self.insert_crm(person(301))
@@ -157,11 +160,19 @@ class Play:
 
         return look
 
-    async def landed(self, title: str, shown: str, *looks: Look, timeout_s: float = LANDING_TIMEOUT_S) -> None:
+    async def landed(
+        self,
+        title: str,
+        shown: str,
+        *looks: Look,
+        timeout_s: float = LANDING_TIMEOUT_S,
+        remarks: Awaitable[list[str]] | None = None,
+    ) -> None:
         """Wait until every look is true, record the landing, tell it. A step that never lands is told as such."""
         started = time.perf_counter()
         held = await until(looks, timeout_s)
-        landing = Landing(title, shown, (time.perf_counter() - started) * 1000, held)
+        delay_ms = (time.perf_counter() - started) * 1000
+        landing = Landing(title, shown, delay_ms, held, await remarks if remarks else [])
         self.landings.append(landing)
         self.tell(landing)
 
