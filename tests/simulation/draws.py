@@ -12,13 +12,15 @@ from tests.simulation.tokens import NUMBER
 FIELDS = ("a", "b", "c", "d", "g")
 MEMBERS = 2
 BANNED_EVERY = 7
-SKEWS_US = (0, 0, 0, -40, 40, -3000, 3000)
+SKEWS_US = {"mixed": (0, 0, 0, -40, 40, -3000, 3000), "clocks": (-300, -100, 0), "approvals": (0, -40)}
+THEMES = ("mixed", "mixed", "clocks", "approvals")
 
 
 @dataclass
 class Profile:
     """How a history runs: weights of what happens next, and how often things go wrong."""
 
+    theme: str
     steps: int
     weights: dict[str, float]
     repeat: float
@@ -38,12 +40,14 @@ def profile(pick: random.Random) -> Profile:
         "look": pick.choice((0.2, 1.0)),
         "decide": pick.choice((0.1, 0.3, 1.0)),
     }
+    theme = pick.choice(THEMES)
     return Profile(
+        theme=theme,
         steps=pick.choice((40, 80, 140)),
         weights=weights,
         repeat=pick.choice((0.0, 0.1, 0.3)),
         crash=pick.choice((0.0, 0.1, 0.3)),
-        delete=pick.choice((0.0, 0.05, 0.15, 0.3)),
+        delete=pick.choice((0.0, 0.05, 0.15, 0.3)) if theme != "clocks" else 0.0,
         revert=pick.choice((0.1, 0.3, 0.5)),
         batch=pick.choice((1, 3, 6)),
     )
@@ -78,23 +82,25 @@ def _lens(pick: random.Random) -> SimpleLens:
     return SimpleLens(pieces, together, inward, outward)
 
 
-def rules(pick: random.Random, tables: dict[str, Table]) -> Rules:
+def rules(pick: random.Random, tables: dict[str, Table], theme: str) -> Rules:
     """A policy for every field, and for the record's life."""
     names = tuple(tables)
-    policies: dict[str, Policy] = {name: _policy(pick, names) for name in FIELDS}
+    policies: dict[str, Policy] = {name: _policy(pick, names, theme) for name in FIELDS}
     return Rules(
         entity="thing",
         fields=FIELDS,
         systems=tuple(pick.sample(names, len(names))),
         policies=policies,
         lenses={name: table.lens for name, table in tables.items()},
-        existence=pick.choice(("update_wins", "delete_wins", "manual")),
+        existence="manual" if theme == "approvals" else pick.choice(("update_wins", "delete_wins", "manual")),
         deletes={name: "ignore" for name in names if pick.random() < 0.06},
     )
 
 
-def _policy(pick: random.Random, names: tuple[str, ...]) -> Policy:
+def _policy(pick: random.Random, names: tuple[str, ...], theme: str) -> Policy:
     choice = pick.random()
+    if theme != "mixed" and choice < 0.8:
+        return Newest() if theme == "clocks" else Manual()
     if choice < 0.4:
         return Newest()
     if choice < 0.6:

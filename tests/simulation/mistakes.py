@@ -146,11 +146,6 @@ def _alone_or_not(real: Any, turn: Turn, event: Any, item: Any) -> str:
     return "" if objection.startswith("other items") else objection
 
 
-def _always_revive(turn: Turn, system: str, values: Mapping[str, Any], ts_us: int) -> None:
-    if not turn.state.alive:
-        existence.revive(turn, system, ts_us)
-
-
 def _tombstone_seen(real: Any, turn: Turn, system: str, changed: Mapping[str, Any], ts_us: int) -> None:
     before = dict(turn.system(system).behind)
     real(turn, system, changed, ts_us)
@@ -217,7 +212,6 @@ IN_THE_MERGE: dict[str, Plant] = {
     "a stale decision is accepted": _instead(decisions, "_objection", lambda real, *args: ""),
     "a delete is decided while others are parked": _instead(decisions, "_objection", _alone_or_not),
     "our write over a candidate keeps it held": _instead(answers, "_loosen", lambda real, *args: None),
-    "an insert over a tombstone revives": _after(existence, "inserted", _always_revive),
     "an edit of a tombstone leaves seen as it was": _instead(existence, "_edit_the_dead", _tombstone_seen),
     "the dead values win over the reviving edit": _instead(existence, "_outlive", _dead_values_win),
     "a second command before the first is answered": _instead(planning, "plan", _second_command),

@@ -161,7 +161,7 @@ class Oracle:
         anew = any(
             other.kind == "insert"
             and self.processed.get(other.number, 0) >= since
-            and (other.was_present or other.at >= act.at)
+            and (other.was_present or self._dead_at(other.at))
             for other in self.acts
         )
         return anew or any(
@@ -170,6 +170,10 @@ class Oracle:
             if step.at >= since
             for verdict in step.verdicts
         )
+
+    def _dead_at(self, at: int) -> bool:
+        earlier = [step for step in self.steps if step.at <= at]
+        return bool(earlier) and earlier[-1].after.deleted
 
     # P10
 

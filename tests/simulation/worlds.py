@@ -64,8 +64,8 @@ class World:
         self.shown: dict[str, list[Value]] = {name: [] for name in FIELDS}
         self.profile = draws.profile(self.random)
         self.tables = draws.tables(self.random, self.mistakes)
-        self.skew = {name: self.random.choice(draws.SKEWS_US) for name in self.tables}
-        self.hub = Hub(draws.rules(self.random, self.tables), self.mistakes)
+        self.skew = {name: self.random.choice(draws.SKEWS_US[self.profile.theme]) for name in self.tables}
+        self.hub = Hub(draws.rules(self.random, self.tables, self.profile.theme), self.mistakes)
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
         self.looks: list[Look] = []

@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.merge.states import NOT_SHOWN
 from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
 
 
@@ -87,6 +88,21 @@ def test_a_withdrawn_delete_ends_its_item() -> None:
     parked = scene.change("erp", None).verdicts[0]
     verdicts = scene.change("erp", row()).verdicts
     assert (verdicts[0].number, verdicts[0].rule) == (parked.number, "withdrawn")
+
+
+def test_a_late_first_row_is_no_revival() -> None:
+    scene = Scene(rules(existence="delete_wins"))
+    scene.change("crm", row())
+    scene.change("crm", None)
+    (verdict,) = scene.change("erp", row(name="Eva")).verdicts
+    assert (verdict.field, verdict.winner, scene.golden.deleted) == ("$", "current", True)
+
+
+def test_an_edited_row_shows_nothing_of_the_values_under_the_tombstone() -> None:
+    scene = in_step(rules(existence="delete_wins"))
+    scene.change("crm", None)
+    scene.change("erp", row(phone="2"))
+    assert scene.state.systems["erp"].behind["phone"] == NOT_SHOWN
 
 
 def test_two_deletes_meet() -> None:
