@@ -129,6 +129,8 @@ async def serve(loaded: Loaded, settings: Settings, wanted: Iterable[Part]) -> N
         if not free:
             there = presence.found(settings.project)
             raise AlreadyRunningError(settings.project, there.pid if there else None)
+        # What a killed supervisor left behind must not be taken for this one's.
+        presence.forget(settings.project)
         await _require_applied(loaded)
         supervisor = Supervisor(
             [program(part, settings) for part in wanted],

@@ -102,7 +102,8 @@ class Supervisor:
             return f"could not be started ({error.strerror})"
         self._children[program.name] = running
         code = await self._until_end(running)
-        said = gist(running.last_line)
+        # A process that was killed had no chance to say why.
+        said = gist(running.last_line) if code > 0 else ""
         return f"{ending(code)} (it said: {said})" if said else ending(code)
 
     async def _until_end(self, running: child.Child) -> int:

@@ -65,7 +65,9 @@ class Shop:
     async def running(self) -> dict[str, Any]:
         """`run.json`, once it is there and the program is healthy."""
         path = self.folder / ".duplex" / "run.json"
-        await eventually(path.exists, timeout_s=30, message="no run.json")
+        assert self.process is not None
+        pid = self.process.pid
+        await eventually(lambda: path.exists() and json.loads(path.read_text())["pid"] == pid, timeout_s=30)
         found: dict[str, Any] = json.loads(path.read_text())
         try:
             await eventually(lambda: self._healthy(found["port"]), timeout_s=60, message="never healthy")
@@ -164,7 +166,7 @@ async def test_edits_arrive_each_way(shop: Shop) -> None:
     assert (status["running"]["pid"], status["healthy"]) == (running["pid"], True)
     code, out, _ = await shop.call("topic", "tail", "records.contact", "--from-beginning", "--no-follow", "--json")
     assert code == 0
-    assert {json.loads(line)["kind"] for line in out.splitlines()} == {"change"}
+    assert {json.loads(line)["kind"] for line in out.splitlines()} >= {"change", "loaded"}
 
     assert await shop.stop() == 0, shop.log
     assert "was ended by" not in shop.log
@@ -199,3 +201,75 @@ async def test_sources_alone_publish_what_is_there(shop: Shop) -> None:
     assert {each["value"]["after"]["email"] for each in found} >= {"ada@example.com"}
     assert await shop.stop() == 0, shop.log
     assert {json.loads(line)["process"] for line in shop.log.splitlines()} >= {"supervisor"}
+
+
+async def test_a_row_that_the_target_refuses_is_shown_in_status(shop: Shop) -> None:
+    await shop.value(shop.erp, "alter table public.customers add constraint short check (length(tel) < 20)")
+    await shop.json("apply")
+    await shop.start()
+    await shop.running()
+    await shop.becomes(shop.erp, "select count(*) from public.customers", 4)
+    await shop.value(shop.crm, f"update public.contacts set phone = '{'9' * 20}' where email = 'ada@example.com'")
+    await shop.value(shop.crm, "update public.contacts set phone = '12' where email = 'ben@example.com'")
+    await shop.becomes(shop.erp, "select tel from public.customers where mail = 'ben@example.com'", "12")
+
+    async def refusals() -> Any:
+        return (await shop.json("status"))["refusals"]
+
+    (refusal,) = await eventually(refusals, timeout_s=60)
+    assert "short" in refusal["detail"]
+    await shop.value(shop.crm, "update public.contacts set phone = '13' where email = 'ada@example.com'")
+    await shop.becomes(shop.erp, "select tel from public.customers where mail = 'ada@example.com'", "13")
+    assert await refusals() == []
+
+
+async def test_a_disabled_trigger_is_noticed_while_running(shop: Shop) -> None:
+    await shop.json("apply")
+    await shop.start()
+    await shop.running()
+    await shop.value(shop.crm, "alter table public.contacts disable trigger all")
+    await eventually(lambda: "trigger" in shop.log, timeout_s=60, message="the log says nothing")
+    status = await shop.json("status", accepted=1)
+    assert any("contacts" in problem["what"] and "apply" in problem["remedy"] for problem in status["problems"])
+    code, out, _ = await shop.call("doctor")
+    assert (code, "missing or disabled" in out) == (1, True)
+    await shop.json("apply")
+    assert (await shop.json("status"))["problems"] == []
+
+
+async def test_everything_killed_starts_again_without_a_manual_step(shop: Shop) -> None:
+    await shop.json("apply")
+    await shop.start()
+    await shop.running()
+    assert shop.process is not None
+    children = _children(shop.process.pid)
+    assert len(children) == 5
+    shop.process.kill()
+    await shop.process.wait()
+    await eventually(lambda: not any(map(_alive, children)), timeout_s=20, message="a child outlived the supervisor")
+    await shop.start()
+    await shop.running()
+    await shop.becomes(shop.erp, "select count(*) from public.customers", 4)
+
+
+async def test_a_killed_child_is_started_again_and_that_is_said(shop: Shop) -> None:
+    await shop.json("apply")
+    await shop.start("--only", "sinks")
+    await shop.running()
+    assert shop.process is not None
+    victim = _children(shop.process.pid)[0]
+    os.kill(victim, signal.SIGKILL)
+    await eventually(lambda: "was ended by Killed (signal 9); attempt 2 in" in shop.log, timeout_s=20)
+    await shop.running()
+
+
+def _children(parent: int) -> list[int]:
+    text = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+    return [int(pid) for pid in text.split()]
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
