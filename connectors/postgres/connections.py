@@ -20,6 +20,7 @@ SESSION = {
     "xmlbinary": "base64",
     "client_encoding": "UTF8",
     "jit": "off",
+    "synchronous_commit": "local",
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",

@@ -85,6 +85,8 @@ class Rounds:
         before = self.low_mark
         await self._look_at_fence()
         rows, chunk = await self._look()
+        if any(row["asynchronous"] for row in rows):
+            await self._connection.execute(statement("flush"))
         self._move(rows)
         changes = [self._change(row) for row in rows if row["entity"] in self._tables]
         if chunk is not None:

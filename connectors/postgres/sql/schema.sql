@@ -48,6 +48,7 @@ create table duplex.captured (
 -- One entry per changed row, truncation, or command carried out (`command` not null: an echo).
 -- op: c u d r t as in the change event. Row images are the JSON text of the whole row under pinned output settings:
 -- row_to_json(row)::text. A local id is '[' || to_json(key1)::text || ',' || to_json(key2)::text || ']'.
+-- An asynchronous entry may be seen before it is on disk, and lost in a crash; the relay flushes before it believes one.
 -- The number is drawn while RowExclusiveLock on this table is held: the relay's fence leans on that.
 create table duplex.change_log (
     seq bigint generated always as identity (cache 1) primary key,
@@ -63,7 +64,8 @@ create table duplex.change_log (
     record_id text,
     hop integer,
     outcome text,
-    error text
+    error text,
+    asynchronous boolean not null default pg_catalog.current_setting('synchronous_commit') = 'off'
 ) partition by range (seq);
 
 -- The ranges of the log, made ahead by duplex.extend_log. Numbers first .. beyond - 1 are in table `name`.

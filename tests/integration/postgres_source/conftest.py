@@ -73,9 +73,10 @@ class Place:
         try:
             yield reader
         finally:
-            reader.task.cancel()
-            with suppress(asyncio.CancelledError):
-                await reader.task
+            if reader.task is not None:
+                reader.task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await reader.task
             await source.close()
 
     async def log(self) -> list[asyncpg.Record]:

@@ -1,6 +1,8 @@
 """From Postgres into Kafka: everything, in order, through restarts of either."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -183,6 +185,23 @@ async def test_server_killed_in_the_middle(
         place.session = await reconnected(private_postgres.dsn)
         await edit_rows(place, range(30, 60))
         await every_edit(topic, place, 60)
+    await place.session.close()
+
+
+async def test_nothing_is_published_that_a_crash_can_take_back(private_postgres: PrivatePostgres) -> None:
+    place = await place_on(private_postgres.dsn)
+    writer = await place.session.fetchval("select pid from pg_stat_activity where backend_type = 'walwriter'")
+    async with place.reading(acknowledge=False) as reader:
+        await place.session.execute(INSERT, 1, 1)
+        await place.session.execute("select duplex.extend_log(8)")
+        await reader.until(1)
+        os.kill(writer, signal.SIGSTOP)
+        await place.session.execute("set synchronous_commit = off")
+        await place.session.execute(INSERT, 2, 3)
+        committed = await place.session.fetchval("select pg_current_wal_insert_lsn()")
+        await reader.until(3)
+        assert await place.session.fetchval("select pg_current_wal_flush_lsn() >= $1", committed)
+        os.kill(writer, signal.SIGCONT)
     await place.session.close()
 
 
