@@ -4,10 +4,13 @@ from typing import Any
 
 import msgspec
 
+from duplex import topics
 from duplex.broker import Message
 from schemas.codec import Codec
 from schemas.deadletters import PREFIX
 from schemas.errors import UndecodableError
+from schemas.goldens import GoldenCodec
+from schemas.project.model import Project
 from streams.errors import StreamsError
 from streams.merge import states
 from streams.processors import changelogs
@@ -18,8 +21,12 @@ ROW_TEXTS = ("before", "after", "base", "set", "found", "left")
 class Reader:
     """Decodes what our topics hold: messages of the contract, merge states, JSON; anything else is shown as it is."""
 
-    def __init__(self) -> None:
+    def __init__(self, project: Project) -> None:
         self._codec = Codec()
+        names = topics.names(project)
+        self._golden = {
+            names.golden(name): GoldenCodec(project.pipeline, name, entity) for name, entity in project.entities.items()
+        }
 
     def shown(self, message: Message) -> dict[str, Any]:
         """A message as a JSON-like value: its place, its key, what it says, and its headers if it has any."""
@@ -44,6 +51,8 @@ class Reader:
         if any(name.startswith(PREFIX) for name, _ in message.headers):
             return "dead letter", _text(data)
         try:
+            if (golden := self._golden.get(message.topic)) is not None:
+                return "golden", msgspec.to_builtins(golden.decode(data))
             found = self._codec.decode(data)
             return type(found).__name__.lower(), opened(msgspec.to_builtins(found))
         except UndecodableError:

@@ -9,6 +9,7 @@ from duplex.cli import options, output
 
 if TYPE_CHECKING:
     from duplex.broker import Message
+    from duplex.reading import Reader
 
 app = typer.Typer(help="Look at the pipeline's topics.", no_args_is_help=True)
 
@@ -47,6 +48,7 @@ def tail(
     """Show a topic's messages, decoded, as they come; Ctrl-C ends it."""
     from duplex import broker
     from duplex.cli import project as projects
+    from duplex.reading import Reader
     from schemas.project.kafka import client_options
 
     loaded = projects.load(project).project
@@ -56,15 +58,12 @@ def tail(
         batches = broker.follow(kafka, topic, from_beginning)
     else:
         batches = broker.read_all(kafka, topic, last=None if from_beginning else most or 10)
-    output.run(_show(batches, most, as_json))
+    output.run(_show(Reader(loaded), batches, most, as_json))
 
 
-async def _show(batches: "AsyncIterator[list[Message]]", most: int | None, as_json: bool) -> None:
+async def _show(reader: "Reader", batches: "AsyncIterator[list[Message]]", most: int | None, as_json: bool) -> None:
     from contextlib import aclosing
 
-    from duplex.reading import Reader
-
-    reader = Reader()
     count = 0
     async with aclosing(batches) as source:  # type: ignore[type-var]
         async for batch in source:
