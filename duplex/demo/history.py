@@ -45,7 +45,7 @@ class History:
 
 async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mapping[str, Any]) -> History:
     """Read the pipeline's topics from beginning to end."""
-    history, codec, seen = History(), Codec(), set[tuple[str, int, int]]()
+    history, codec, seen = History(), Codec(), set[tuple[object, ...]]()
     names = [topics.records(entity), topics.conflicts, *(topics.commands(system) for system in systems)]
     for record in await _records(names, kafka):
         message = codec.decode(record.value)
@@ -54,7 +54,8 @@ async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mappi
         elif isinstance(message, Conflict):
             history.conflicts[message.id] = message
         elif isinstance(message, Change):
-            identity = (message.system, message.incarnation, message.seq)
+            # Rows of the initial load carry the log's settled place: only with the row is it theirs alone.
+            identity = (message.system, message.incarnation, message.seq, message.op == "r", message.local_id)
             if identity not in seen:
                 history.changes.append(Logged(record.key.decode(), record.partition, record.offset, message))
             seen.add(identity)
