@@ -1,6 +1,5 @@
 """A target database with the schema `duplex`, for tests of the sink alone: its log is read with SQL."""
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -64,8 +63,3 @@ class Target:
 def _decoded(entry: dict[str, Any]) -> dict[str, Any]:
     images = {name: entry[name] and msgspec.json.decode(entry[name]) for name in ("before", "after")}
     return {**entry, **images, "op": entry["op"].decode()}
-
-
-def other_name() -> str:
-    """A name that nothing else has."""
-    return f"n{uuid.uuid4().hex[:8]}"

@@ -8,6 +8,7 @@ import pytest
 
 from connectors.errors import UnreachableError
 from connectors.postgres import sink as sink_module
+from connectors.postgres import sink_transactions
 from connectors.postgres.sink_errors import BatchRefusedError
 from schemas.messages import Command
 from tests.conformance.commands import Commander
@@ -186,3 +187,12 @@ async def test_partitions_run_side_by_side(target: Target) -> None:
     done = await asyncio.gather(*(target.sink.apply(batch) for batch in batches))
     assert {effect.outcome for effects in done for effect in effects} == {"applied"}
     assert len(await target.echoes()) == 20
+
+
+async def test_a_transaction_whose_block_raises_leaves_nothing(target: Target, other: asyncpg.Connection) -> None:
+    with pytest.raises(KeyError):
+        async with sink_transactions.transaction(other):
+            await other.execute("delete from contacts")
+            raise KeyError("a mistake of ours, not the server's")
+    assert await target.user.fetchval("select count(*) from contacts") == 20
+    assert not other.is_in_transaction()
