@@ -41,6 +41,10 @@ class HostApp(faust.App):
 
     BootStrategy = _WithoutAgents
 
+    async def on_start(self) -> None:
+        """Settle the configuration. Faust's own would build a consumer, with a loop and a thread, and never use it."""
+        self.finalize()
+
 
 def build_app(hosting: Hosting, processors: Iterable[BatchProcessor], web_port: int | None = None) -> faust.App:
     """An app that hosts these processors; web off unless given a port. Needs a running event loop."""
