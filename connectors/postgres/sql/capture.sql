@@ -33,6 +33,11 @@ $$;
 -- sink, which writes the entry. An update that changes nothing leaves none.
 --   Where a trigger wrote to a captured table in this transaction ("duplex.nested"), events may arrive in another
 -- order than the row took its values: from then on an entry shows the row as it now is.
+--   Row by row, not by transition tables: those have no pairs of old and new row, so a changed key would be a guess, do
+-- not exist for rows reached through a partitioned table, and number a trigger's later write before the earlier one.
+-- Cost on Postgres 18, CPU of the server per updated row of 9 columns in a bulk update: 2 us without capture, 29 with
+-- it; of these 4 are the pinned settings and 1 the guard against renamed keys. Single-row transactions of 8 clients,
+-- two busy cores: 3,660 a second without and 1,750 with it when each commit waits for the disk, 13,300 and 5,500 else.
 create or replace function duplex.write_row_function(c duplex.captured, partitioned boolean, sink_role text)
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
 declare
