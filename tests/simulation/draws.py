@@ -12,7 +12,7 @@ from tests.simulation.tokens import NUMBER
 FIELDS = ("a", "b", "c", "d", "g")
 MEMBERS = 2
 BANNED_EVERY = 7
-SKEWS_US = {"mixed": (0, 0, 0, -40, 40, -3000, 3000), "clocks": (-300, -100, 0), "approvals": (0, -40)}
+SKEWS_US = {"mixed": (0, 0, 0, -40, 40, -3000, 3000), "clocks": (-3000, -1500, 0), "approvals": (0, -40)}
 THEMES = ("mixed", "mixed", "clocks", "approvals")
 
 

@@ -166,10 +166,6 @@ def _whole_record(real: Any, turn: Turn, system: str, unit: SentUnit, wrote: boo
     existence.see_all(turn, system)
 
 
-def _blocked_for_good(real: Any, entry: Any, after: Any) -> None:
-    entry.image = after
-
-
 def _patch_shows_nothing(real: Any, turn: Turn, system: str, patch: Any) -> None:
     turn.publish(patch, "revived", "incoming")
     for name, value in (patch.edits or {}).items():
@@ -189,9 +185,6 @@ IN_THE_MERGE: dict[str, Plant] = {
     "a rejection is taken as applied": _instead(answers, "is_applied", lambda real, *args: True),
     "seen is always the greatest": _instead(
         answers, "take", lambda real, turn, system, unit, wrote: real(turn, system, unit, False)
-    ),
-    "seen is always set": _instead(
-        answers, "take", lambda real, turn, system, unit, wrote: real(turn, system, unit, True)
     ),
     "one applied unit acknowledges the whole command": _instead(answers, "_updated", _one_unit_for_all),
     "what triggers do to a rejected unit is ignored": _no_touch_in_answers,
@@ -215,7 +208,6 @@ IN_THE_MERGE: dict[str, Plant] = {
     "an edit of a tombstone leaves seen as it was": _instead(existence, "_edit_the_dead", _tombstone_seen),
     "the dead values win over the reviving edit": _instead(existence, "_outlive", _dead_values_win),
     "a second command before the first is answered": _instead(planning, "plan", _second_command),
-    "a refusal is never forgotten": _instead(rows, "replace", _blocked_for_good),
     "parked edits overwrite what came since": _instead(existence, "_offer_again", _patch_shows_nothing),
     "parked existence settles by itself": _after(merge, "settle", _existence_settles),
 }
