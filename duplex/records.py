@@ -167,9 +167,9 @@ async def show(composed: composition.Composition, entity: str, record_id: str) -
 def _row(state: states.State, system: str) -> RowShown:
     entry = state.systems[system]
     behind = {
-        name: f"has version {entry.seen.get(name, 0)}, the record {field.version}"
-        for name, field in state.fields.items()
-        if entry.image is not None and entry.seen.get(name, 0) != field.version
+        name: f"shows version {seen}, the record has {state.fields[name].version}"
+        for name, seen in entry.behind.items()
+        if entry.image is not None and name in state.fields
     }
     sent = None
     if entry.out is not None:

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
-from duplex import broker, catalog, composition, systems, topics
+from duplex import broker, catalog, composition, records, systems, topics
 from duplex.composition import Composition
 from duplex.errors import DuplexError
 from duplex.status.facts import Hop, Problem, Refusal, Status
@@ -21,6 +21,7 @@ from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
 from schemas.project.model import Project
 from streams.errors import StreamsError
+from streams.merge import states
 from streams.processors.settings import group_id
 
 HTTP_TIMEOUT_S = 5.0
@@ -44,7 +45,9 @@ async def gather(loaded: Loaded) -> Status:
         await _supervisor(status, status.running)
     try:
         await _kafka(status, loaded.project)
-        await _systems(status, await composition.composed(loaded))
+        composed = await composition.composed(loaded)
+        status.refusals = await _refusals(composed)
+        await _systems(status, composed)
     except (catalog.CatalogMissingError, broker.BrokerError) as error:
         status.problems.append(Problem(error.where, f"{error.what}: {error.why}", error.remedy))
     except (DuplexError, StreamsError) as error:
@@ -93,7 +96,6 @@ async def _kafka(status: Status, project: Project) -> None:
             status.last_event_ms = max(newest, status.last_event_ms or 0)
     status.deadletters = await broker.count(options, names.deadletters)
     status.conflicts = await broker.count(options, names.conflicts)
-    status.refusals = await _refusals(options, names.conflicts)
 
 
 def hops(project: Project) -> Iterator[Hop]:
@@ -115,10 +117,10 @@ def hops(project: Project) -> Iterator[Hop]:
         yield Hop(f"sink {system}", group, names.commands(system), 0, started=False)
 
 
-async def _refusals(options: broker.Options, topic: str) -> list[Refusal]:
-    """The latest refusal of each record and system among the newest conflicts."""
+async def _refusals(composed: Composition) -> list[Refusal]:
+    """The refusals among the newest conflicts that still stand: the latest of each record and system."""
     codec, latest = Codec(), {}
-    async for messages in broker.read_all(options, topic, last=NEWEST_CONFLICTS):
+    async for messages in broker.read_all(composed.kafka, composed.topics.conflicts, last=NEWEST_CONFLICTS):
         for message in messages:
             try:
                 found = codec.decode_as(message.value or b"", Conflict)
@@ -130,7 +132,21 @@ async def _refusals(options: broker.Options, topic: str) -> list[Refusal]:
     return [
         Refusal(each.record_id, each.entity, each.incoming.system, each.detail or each.rule, each.ts_us)
         for each in newest
+        if await _stands(composed, each)
     ]
+
+
+async def _stands(composed: Composition, refusal: Conflict) -> bool:
+    """Whether the system still lacks what it refused, or still holds what was refused of it."""
+    entity, system = refusal.entity, refusal.incoming.system
+    if entity not in composed.rules or system not in composed.rules[entity].systems:
+        return False
+    topic = composed.topics.state("merge", entity)
+    data = await records.last_state(composed.kafka, topic, refusal.record_id.encode())
+    held = None if data is None else states.decode(data).systems.get(system)
+    if held is None:
+        return True
+    return bool(held.refused) or (held.image is not None and bool(composed.lens(entity, system).faults(held.image)))
 
 
 async def _systems(status: Status, composed: Composition) -> None:

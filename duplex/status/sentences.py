@@ -39,7 +39,7 @@ def _way(status: Status) -> Iterator[str]:
         yield _hop(hop)
     idle = len(status.hops) - len(behind)
     if idle and not behind:
-        yield f"All {idle} consumers are up to date."
+        yield f"Every consumer is up to date ({idle})."
     for system, count in status.parked_commands.items():
         if count:
             yield f"Sink {system}: {entries(count, 'command waits', 'commands wait')} for a row they refer to."

@@ -194,11 +194,12 @@ async def test_sources_alone_publish_what_is_there(shop: Shop) -> None:
     await shop.json("apply")
     await shop.start("--only", "sources", "--log-format", "json")
     await shop.running()
-    words = ("topic", "tail", "changes.crm.contact", "--from-beginning", "--max", "3", "--json")
+    # Three rows, and in each of four partitions the mark that ends the load.
+    words = ("topic", "tail", "changes.crm.contact", "--from-beginning", "--max", "7", "--json")
     code, out, errors = await shop.call(*words)
-    found = [json.loads(line) for line in out.splitlines()]
-    assert (code, [each["value"]["op"] for each in found]) == (0, ["r", "r", "r"]), errors
-    assert {each["value"]["after"]["email"] for each in found} >= {"ada@example.com"}
+    found = [json.loads(line)["value"] for line in out.splitlines()]
+    assert (code, sorted(each["op"] for each in found)) == (0, [*"llll", *"rrr"]), errors
+    assert "ada@example.com" in {each["after"]["email"] for each in found if each["op"] == "r"}
     assert await shop.stop() == 0, shop.log
     assert {json.loads(line)["process"] for line in shop.log.splitlines()} >= {"supervisor"}
 
