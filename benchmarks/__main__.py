@@ -1,0 +1,62 @@
+"""`python -m benchmarks [NAMES] [--rounds N] [--json FILE] [--quick]`: measure, and print what was found."""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from rich.console import Console
+
+from benchmarks import report
+from benchmarks.stage import Scale, Stage
+from duplex import logs
+
+NAMES = ("capture", "relay", "processor", "merge", "sink", "end_to_end")
+
+
+def main() -> int:
+    """Run the benchmarks named, or all; 0 unless one could not be carried out."""
+    arguments = _arguments()
+    logs.configure("console", "error", process="benchmark")
+    console = Console(width=max(150, Console().width) if not sys.stdout.isatty() else None, highlight=False)
+    found: dict[str, Any] = {"machine": report.machine()}
+    report.show(console, found["machine"])
+    stage = Stage.start()
+    try:
+        asyncio.run(stage.tune())
+        for name in arguments.names or NAMES:
+            found[name] = asyncio.run(_measure(name, stage, Scale(arguments.rounds, arguments.quick), console))
+    finally:
+        stage.stop()
+    if arguments.json:
+        arguments.json.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1))
+    return 0
+
+
+async def _measure(name: str, stage: Stage, scale: Scale, console: Console) -> list[report.Line]:
+    module, started = importlib.import_module(f"benchmarks.{name}"), time.perf_counter()
+    lines = report.lines(await module.run(stage, scale), module.BASELINE)
+    console.print(report.table(module.TITLE, module.BASELINE, lines))
+    console.print(f"  {scale.rounds} rounds, {time.perf_counter() - started:.0f} s\n", style="dim")
+    return lines
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all if none is given")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path, help="write the figures here too")
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, measures nothing")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in NAMES:
+            parser.error(f"no benchmark is called {name}; there are {', '.join(NAMES)}")
+    return arguments
+
+
+if __name__ == "__main__":
+    sys.exit(main())
