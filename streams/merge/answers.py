@@ -55,8 +55,7 @@ def _came_or_went(turn: Turn, event: Changed, sent: Sent) -> None:
     after = None if event.after is None else turn.rules.sides[event.system].image(event.after)
     rows.replace(entry, after)
     if (after is None) == (sent.op == "c"):
-        did = "took the create but has no row" if sent.op == "c" else "took the delete but kept the row"
-        _refused(turn, event.system, sent, f"the target {did}")
+        _remember(turn, event.system, sent, CAME_TO_NOTHING if sent.op == "c" else STAYED)
         return
     take(turn, event.system, unit, wrote=before != unit.set)
 
@@ -125,6 +124,7 @@ def _refused(turn: Turn, system: str, sent: Sent, why: str) -> None:
 
 
 def _remember(turn: Turn, system: str, sent: Sent, why: str) -> None:
+    """Put the refusal on record, and do not send these versions again while the row stays as it is."""
     entry = turn.system(system)
     versions = {name: version for unit in sent.units for name, version in unit.versions.items()}
     if len(sent.units) > 1:

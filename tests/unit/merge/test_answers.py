@@ -102,6 +102,13 @@ def test_a_delete_that_leaves_the_row_is_not_repeated_for_ever() -> None:
     assert ([v.kind for v in outcome.verdicts], outcome.commands) == (["refused"], [])
 
 
+def test_a_row_that_is_only_marked_as_deleted_is_not_deleted_for_ever() -> None:
+    scene = in_step(rules())
+    scene.change("crm", None)
+    assert scene.echo("erp", row(phone="deleted")).commands == []
+    assert scene.nudge().commands == []
+
+
 def test_a_late_answer_is_an_ordinary_entry() -> None:
     scene = in_step(rules())
     assert scene.change("erp", row(phone="4"), command="r/erp/1").golden
