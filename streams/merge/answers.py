@@ -105,11 +105,11 @@ def take(turn: Turn, system: str, unit: SentUnit, wrote: bool) -> None:
 def _loosen(turn: Turn, entry: SystemState, name: str) -> None:
     """Our write landed on a candidate that its user had turned back: no row shows it any more."""
     patch = entry.dissent.get(EXISTENCE)
-    if name in entry.dissent and name != EXISTENCE:
-        item = entry.dissent.pop(name)
-        turn.state.loose[item.number] = item
     if patch is not None and patch.edits is not None and name in patch.edits:
         turn.state.loose[patch.number] = entry.dissent.pop(EXISTENCE)
+    item = entry.dissent.pop(name, None)
+    if item is not None:
+        turn.state.loose[item.number] = item
 
 
 def _refused(turn: Turn, system: str, sent: Sent, why: str) -> None:

@@ -69,7 +69,8 @@ def bury(turn: Turn, by: str, system: str, ts_us: int) -> None:
     for item in turn.state.loose.values():
         turn.publish(item, "deleted", "current", "the record was deleted")
     turn.state.loose.clear()
-    see_all(turn, system)
+    if turn.system(system).image is None:
+        see_all(turn, system)
 
 
 def revive(turn: Turn, by: str, ts_us: int) -> None:

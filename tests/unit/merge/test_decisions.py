@@ -103,6 +103,16 @@ def test_edits_of_a_deleted_record_are_let_go() -> None:
     assert [(c.system, c.op) for c in scene.decide(verdict, None).commands] == [("erp", "d")]
 
 
+def test_a_delete_may_be_decided_when_our_create_came_after_it() -> None:
+    scene = Scene(rules(Manual(), existence="manual"))
+    scene.change("crm", row())
+    scene.change("erp", row(phone="3"), local_id="[5]")
+    verdict = scene.change("erp", None, local_id="[5]").verdicts[-1]
+    scene.echo("erp", row(), local_id="[6]")
+    assert [item.number for item in scene.state.loose.values()] == [verdict.number]
+    assert [(c.system, c.op) for c in scene.decide(verdict, None).commands] == [("crm", "d"), ("erp", "d")]
+
+
 def test_our_write_over_a_candidate_turned_back_makes_it_loose() -> None:
     scene = in_step(rules(Manual()))
     scene.change("crm", row(phone="2"))
