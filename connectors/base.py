@@ -128,6 +128,10 @@ class Connector(Protocol):
         """Make the system ready for capture and writing; returns what was done, a sentence each."""
         ...
 
+    async def restart(self, entities: Sequence[str]) -> None:
+        """The topics of these entities are new: load every row again, and forget which commands were carried out."""
+        ...
+
     async def uninstall(self) -> Sequence[str]:
         """Take away everything `install` made, and nothing else."""
         ...

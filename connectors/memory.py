@@ -92,6 +92,9 @@ class MemoryConnector:
         self.data.captured.update({spec.entity: spec.table for spec in missing})
         return [f"table {spec.table} of {self.system} is captured as {spec.entity}" for spec in missing]
 
+    async def restart(self, entities: Sequence[str]) -> None:
+        self.data.restart(frozenset(entities))
+
     async def uninstall(self) -> Sequence[str]:
         done = [f"table {table} of {self.system} is captured no more" for table in self.data.captured.values()]
         self.data.captured.clear()

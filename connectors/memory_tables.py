@@ -245,6 +245,12 @@ class MemorySystem:
         for reader in self._readers:
             reader.set()
 
+    def restart(self, entities: frozenset[str]) -> None:
+        """Load these entities again, and forget which of their commands were carried out."""
+        self.loaded -= entities
+        self.fence = {place: offset for place, offset in self.fence.items() if place[0] not in entities}
+        self.parked = {name: one for name, one in self.parked.items() if one[0].entity not in entities}
+
     def acknowledge(self, seq: int, loaded: Iterable[str]) -> None:
         """Let go of the log up to `seq`; these entities' first load is complete."""
         self.low_mark = max(self.low_mark, seq)

@@ -4,7 +4,7 @@ The order matters: capture starts when a system is installed, and must find its 
 catalog is there, and must find everything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from connectors.base import Connector
@@ -57,9 +57,22 @@ async def apply(loaded: Loaded, *, reset_settings: bool, say: Say) -> Applied:
         for name, connector in connectors.items():
             say(f"installing in {name}")
             done.systems[name] = list(await connector.install(composed.specs[name]))
+            done.systems[name] += await _restart(connector, composed, name, done.topics)
         topic = topics.names(loaded.project).catalog
         done.catalog = await catalog.write(composed.kafka, topic, entries.values())
     return done
+
+
+async def _restart(
+    connector: Connector, composed: composition.Composition, system: str, created: Collection[str]
+) -> list[str]:
+    """Begin anew with entities whose log was just created: offsets known here belong to a log that is gone."""
+    known = [spec.entity for spec in composed.specs[system]]
+    anew = [entity for entity in known if composed.topics.records(entity) in created]
+    if not anew:
+        return []
+    await connector.restart(anew)
+    return [f"every row of {entity} will be read" for entity in anew]
 
 
 def _raise_if_wrong(checked: checking.Checked) -> None:

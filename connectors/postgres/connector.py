@@ -37,6 +37,11 @@ class PostgresConnector:
         """Make the schema, triggers and grants that are missing. Entities not in `specs` keep theirs."""
         return await installation.install(self.system, self.pipeline, self.settings, specs)
 
+    async def restart(self, entities: Sequence[str]) -> None:
+        """The topics of these entities are new: load every row again, and forget which commands were carried out."""
+        async with connected(self.settings.install, "restart") as connection:
+            await connection.execute(statement("restart"), list(entities))
+
     async def uninstall(self) -> Sequence[str]:
         """Take away everything `install` made in this database, and nothing else."""
         return await installation.uninstall(self.system, self.pipeline, self.settings)
