@@ -62,8 +62,12 @@ def entry(key: bytes, value: bytes | None, stamp: Stamp) -> Entry:
 
 def batch(changes: Mapping[bytes, bytes | None], positions: Mapping[str, int], stamp: Stamp) -> list[Entry]:
     """The entries of a whole batch, its mark last. `positions` are the next offsets to read, by topic."""
-    mark = entry(MARK_KEY, msgspec.json.encode(dict(positions)), stamp)
-    return [*(entry(key, value, stamp) for key, value in changes.items()), mark]
+    frame = _FRAME.pack(*stamp)
+    entries = [
+        Entry(key, frame + value) if value is not None else Entry(key, None, ((STAMP_HEADER, frame),))
+        for key, value in changes.items()
+    ]
+    return [*entries, Entry(MARK_KEY, frame + msgspec.json.encode(dict(positions)))]
 
 
 def parse(found: Entry) -> tuple[Stamp, bytes | None]:

@@ -250,5 +250,5 @@ def _record(message: Any) -> Record:
         message.key,
         message.value,
         message.timestamp,
-        tuple(message.headers),
+        message.headers,
     )

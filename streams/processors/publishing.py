@@ -143,11 +143,11 @@ def batches(producer: Any, messages: Iterable[Message]) -> Iterator[Any]:
     """Producer batches that hold these messages, in order, each as full as it may be."""
     batch = producer.create_batch()
     for message in messages:
-        fields = {"timestamp": None, "key": message.key, "value": message.value, "headers": list(message.headers)}
-        if batch.append(**fields) is None:
+        key, value, headers = message.key, message.value, list(message.headers)
+        if batch.append(timestamp=None, key=key, value=value, headers=headers) is None:
             yield batch
             batch = producer.create_batch()
-            batch.append(**fields)
+            batch.append(timestamp=None, key=key, value=value, headers=headers)
     batch.close()
     if batch.record_count():
         yield batch
