@@ -39,9 +39,14 @@ class Action(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """The action on one line: sign, record, system, what changes."""
         place = f"{self.system} {self.local_id or ''}".strip()
-        changes = ", ".join(f"{name}: {_shown(was)} → {_shown(will)}" for name, (was, will) in self.values.items())
-        parts = [f"{SIGNS[self.kind]} {self.record}", place, changes, self.detail]
+        parts = [f"{SIGNS[self.kind]} {_name(self.record)}", place, self._changes(), self.detail]
         return "  ".join(part for part in parts if part)
+
+    def _changes(self) -> str:
+        if self.kind == "create":
+            given = {name: will for name, (_, will) in self.values.items() if will is not None}
+            return ", ".join(f"{name}: {_shown(will)}" for name, will in given.items())
+        return ", ".join(f"{name}: {_shown(was)} → {_shown(will)}" for name, (was, will) in self.values.items())
 
 
 class Counts(msgspec.Struct, kw_only=True):
@@ -94,6 +99,15 @@ def limited(actions: Sequence[Action], limit: int) -> list[Action]:
         if left[action.entity, action.kind] <= limit:
             chosen.append(action)
     return chosen
+
+
+def _name(record: str) -> str:
+    """A natural key of one part without the brackets that it travels in."""
+    try:
+        parts = msgspec.json.decode(record)
+    except msgspec.DecodeError:
+        return record
+    return parts[0] if isinstance(parts, list) and len(parts) == 1 and isinstance(parts[0], str) else record
 
 
 def _shown(value: Any) -> str:
