@@ -245,3 +245,15 @@ async def test_several_inputs_are_read_as_one_partition(kafka_bootstrap, pipelin
 async def test_service_may_be_stopped_twice(hosting, pipeline_name):
     async with running(hosting, fold_of(pipeline_name)) as service:
         await service.stop()
+
+
+async def test_broker_killed_in_mid_burst_is_waited_for(private_kafka, pipeline_name):
+    bootstrap, values = private_kafka.bootstrap, numbers(12_000, keys=100)
+    await create_topics(bootstrap, pipeline_name)
+    await produce(bootstrap, f"{pipeline_name}.in", encoded(values))
+    async with running(hosting_of(bootstrap, pipeline_name, batch_records=50), fold_of(pipeline_name)) as service:
+        await caught_up(1000, service)
+        await asyncio.to_thread(private_kafka.kill)
+        await asyncio.to_thread(private_kafka.start)
+        await caught_up(12_000, service, timeout_s=90)
+        assert states(service) == finals(values)

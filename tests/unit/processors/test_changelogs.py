@@ -53,6 +53,12 @@ def test_zombies_write_behind_a_newer_owners_counts_for_nothing():
     assert found.repairs() == {K: b"b", L: b"x"}
 
 
+def test_zombies_write_is_not_covered_by_the_newer_owners_next_mark():
+    zombie = written(1, 90, l=b"stale")
+    found = recovered(written(1, 10, l=b"x"), written(2, 20, k=b"b"), zombie, written(2, 30, k=b"c"))
+    assert found.content == {K: b"c", L: b"x"} and found.doubtful == {L}
+
+
 def test_zombies_entry_in_the_middle_of_a_batch_loses():
     newer = written(2, 20, k=b"b")
     found = recovered(written(1, 10, k=b"a"), newer[:1], written(1, 90, k=b"stale")[:1], newer[1:])
