@@ -55,7 +55,7 @@ async def run(stage: Stage, scale: Scale) -> list[Sample]:
 
 async def _drains(stage: Stage, scale: Scale, ours: Program, native: Native, number: int) -> list[Sample]:
     changes = scale.of(20_000, 2_000)
-    one_way = [(OURS, ours), (BASELINE, native)]
+    one_way: list[tuple[str, Pipeline]] = [(OURS, ours), (BASELINE, native)]
     found = [
         await _drained(stage, pipeline, "drain, one way", variant, number, _editors(pipeline, False), changes)
         for variant, pipeline in (one_way if number % 2 == 0 else one_way[::-1])

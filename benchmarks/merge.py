@@ -126,7 +126,7 @@ class Log:
         image = self._change(system, op, f"[{number}]", before and _text(before), _text(row), origin)
         for output in self._applied(f"record-{number}".encode(), image):
             if output.topic.startswith("bench.commands."):
-                self._carry_out(self.codec.decode_as(output.value, Command), number)
+                self._carry_out(self.codec.decode_as(output.value or b"", Command), number)
 
     def end_load(self, system: str) -> None:
         self._applied(None, self._change(system, "l", "", None, None, None))
@@ -187,7 +187,7 @@ class Newest:
         if record.key is None or change.after is None:
             return []
         row, known = msgspec.json.decode(change.after), store.get(record.key)
-        state = msgspec.msgpack.decode(known) if known else {"ts": -1, "row": None}
+        state: dict[str, Any] = msgspec.msgpack.decode(known) if known else {"ts": -1, "row": None}
         if change.ts_us <= state["ts"] or change.origin is not None:
             return []
         store.put(record.key, msgspec.msgpack.encode({"ts": change.ts_us, "row": row}))
