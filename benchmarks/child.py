@@ -7,16 +7,21 @@ and yields a coroutine function; that one does the work and returns a `Run`. Par
 
 import asyncio
 import importlib
+import os
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from duplex import logs
+
+ROOT = Path(__file__).parents[1]
 
 
 class Run(msgspec.Struct):
@@ -74,20 +79,24 @@ class Child:
 @asynccontextmanager
 async def child(job: str, **arguments: Any) -> AsyncIterator[Child]:
     """A child that is ready; it is ended with the block."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        *("-W", "ignore", "-m", "benchmarks.child", job, msgspec.json.encode(arguments).decode()),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
-        found = Child(process)
-        await found.line()
-        yield found
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
+    with tempfile.TemporaryDirectory(prefix="duplex-benchmark-") as folder:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-W", "ignore", "-m", "benchmarks.child", job, msgspec.json.encode(arguments).decode()),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            # Faust makes folders where it is started.
+            cwd=folder,
+        )
+        try:
+            found = Child(process)
+            await found.line()
+            yield found
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
 
 
 async def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -71,7 +72,9 @@ class Program:
         ours = {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap, "CRM_DSN": self.crm, "ERP_DSN": self.erp}
         command = [sys.executable, "-m", "duplex", "--project", str(self.folder / "duplex.yaml"), *words]
         with (self.folder / "run.log").open("ab") as log:
-            return await asyncio.create_subprocess_exec(*command, env={**os.environ, **ours}, stdout=log, stderr=log)
+            return await asyncio.create_subprocess_exec(
+                *command, env={**os.environ, **ours}, stdout=log, stderr=log, cwd=self.folder
+            )
 
     def pids(self) -> list[int]:
         return [self.process.pid] if self.process else []
@@ -93,6 +96,7 @@ class Program:
             await self.resume()
             self.process.terminate()
             await asyncio.wait_for(self.process.wait(), STOP_LIMIT_S)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @dataclass(slots=True)
