@@ -1,7 +1,9 @@
 """What each child process does: one source, one sink, or the processors."""
 
 import asyncio
+import hashlib
 import os
+import socket
 from pathlib import Path
 
 import structlog
@@ -24,7 +26,7 @@ async def run(path: Path, kind: str, system: str) -> None:
     if kind == "source":
         await _source(composed, system)
     elif kind == "sink":
-        await _sink(composed, system)
+        await _sink(composed, system, path)
     else:
         await _processors(composed, path)
 
@@ -58,10 +60,11 @@ async def _source(composed: composition.Composition, system: str) -> None:
         await connector.close()
 
 
-async def _sink(composed: composition.Composition, system: str) -> None:
+async def _sink(composed: composition.Composition, system: str, path: Path) -> None:
     from connectors.sink_runner import run_sink
 
     settings = composed.project.systems[system]
+    group = composition.sink_group(composed.project.pipeline, system)
     connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
     try:
         sink = connector.open_sink(composed.specs[system])
@@ -70,9 +73,10 @@ async def _sink(composed: composition.Composition, system: str) -> None:
                 sink,
                 system=system,
                 topic=composed.topics.commands(system),
-                group=composition.sink_group(composed.project.pipeline, system),
+                group=group,
                 kafka=composed.kafka,
                 deadletters=composed.topics.deadletters,
+                instance=f"{group}.{instance(path)}",
             )
         finally:
             await sink.close()
@@ -83,4 +87,11 @@ async def _sink(composed: composition.Composition, system: str) -> None:
 async def _processors(composed: composition.Composition, path: Path) -> None:
     from streams.app import run_processors
 
-    await run_processors(composed.project, composed.topics, composed.rules, composed.kafka, path.parent)
+    await run_processors(
+        composed.project, composed.topics, composed.rules, composed.kafka, path.parent, instance=instance(path)
+    )
+
+
+def instance(path: Path) -> str:
+    """What this process is called among all that run the pipeline: the same after a restart, another elsewhere."""
+    return f"{socket.gethostname()}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"

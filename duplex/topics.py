@@ -1,5 +1,7 @@
 """The topics of a project: which must exist, with which settings."""
 
+from dataclasses import replace
+
 from schemas.project.model import Project
 from schemas.topics import DAY_MS, Topics, TopicSpec
 
@@ -13,4 +15,8 @@ def wanted(project: Project) -> list[TopicSpec]:
     """Every topic of the project as it should be."""
     systems_of = {name: tuple(entity.systems) for name, entity in project.entities.items()}
     days = project.kafka.records_retention_days
-    return names(project).all(systems_of, -1 if days < 0 else int(days * DAY_MS))
+    specs = names(project).all(systems_of, -1 if days < 0 else int(days * DAY_MS))
+    if project.kafka.replication_factor < 3:
+        return specs
+    # Acknowledged by all means by two at least: one broker may be lost without a message.
+    return [replace(spec, config={**spec.config, "min.insync.replicas": "2"}) for spec in specs]

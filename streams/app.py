@@ -37,9 +37,12 @@ class _WithoutAgents(BootStrategy):
 
 
 class HostApp(faust.App):
-    """A Faust app whose work is done by its services."""
+    """A Faust app whose work is done by its services, which keep their state in Kafka and nothing on disk."""
 
     BootStrategy = _WithoutAgents
+
+    def _create_directories(self) -> None:
+        """None of the folders that Faust's tables would use."""
 
     async def on_start(self) -> None:
         """Settle the configuration. Faust's own would build a consumer, with a loop and a thread, and never use it."""

@@ -52,7 +52,7 @@ def uninstall(
     ] = False,
     as_json: options.Json = False,
 ) -> None:
-    """Take capture out of every system: triggers, log, roles that `apply` made, and nothing else."""
+    """Take capture out of every system: triggers, log, rights that `apply` gave, and nothing else."""
     from duplex import applying
     from duplex.cli import project as projects
 

@@ -25,13 +25,18 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """A write that a target system did not take; its record stays as it is there until someone changes it."""
+    """A field of a record on which a system and the others stay apart, until someone changes it.
+
+    `rule` says why: refused (the system did not take a write), border (it holds something that is not valid),
+    unwritable (it has no way to say the value).
+    """
 
     record_id: str
     entity: str
     system: str
     detail: str
     ts_us: int
+    rule: str = "refused"
 
 
 class Status(msgspec.Struct, kw_only=True):

@@ -130,7 +130,7 @@ async def _refusals(composed: Composition) -> list[Refusal]:
                 latest[found.record_id, found.incoming.system] = found
     newest = sorted(latest.values(), key=lambda conflict: -conflict.ts_us)[:REFUSALS_SHOWN]
     return [
-        Refusal(each.record_id, each.entity, each.incoming.system, each.detail or each.rule, each.ts_us)
+        Refusal(each.record_id, each.entity, each.incoming.system, each.detail or each.rule, each.ts_us, each.rule)
         for each in newest
         if await _stands(composed, each)
     ]

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from duplex.status.facts import Hop, Status
+from duplex.status.facts import Hop, Refusal, Status
 
 MANY = 10_000
 
@@ -58,17 +58,31 @@ def _incidents(status: Status, now_s: float) -> Iterator[str]:
             "`duplex topic tail conflicts --from-beginning` shows them."
         )
     for refusal in status.refusals:
-        when = ago(now_s - refusal.ts_us / 1e6)
-        yield (
-            f"REFUSED: {refusal.system} did not take record {refusal.record_id} of {refusal.entity} ({when} ago): "
-            f"{refusal.detail}. To do: mend the row or the constraint; the next change of it is tried again. "
-            f"`duplex record show {refusal.record_id}` shows both sides."
-        )
+        yield _refusal(refusal, ago(now_s - refusal.ts_us / 1e6))
     if status.deadletters:
         yield (
             f"DEAD LETTERS: {entries(status.deadletters, 'message', 'messages')} could not be processed. To do: "
             "`duplex topic tail deadletters --from-beginning` shows each with its reason."
         )
+
+
+def _refusal(refusal: Refusal, when: str) -> str:
+    record = f"record {refusal.record_id} of {refusal.entity}"
+    show = f"`duplex record show {refusal.record_id}` shows both sides."
+    if refusal.rule == "border":
+        return (
+            f"HELD BACK: what {refusal.system} holds in {record} is not valid and goes no further ({when} ago): "
+            f"{refusal.detail}. To do: mend it in {refusal.system}. {show}"
+        )
+    if refusal.rule == "unwritable":
+        return (
+            f"HELD BACK: {refusal.system} has no way to say a value of {record} ({when} ago): {refusal.detail}. "
+            f"To do: complete the mapping of {refusal.system} in the project file. {show}"
+        )
+    return (
+        f"REFUSED: {refusal.system} did not take {record} ({when} ago): {refusal.detail}. To do: change the value, or "
+        f"touch the row in {refusal.system} once it can take it: either is tried again. {show}"
+    )
 
 
 def entries(count: int, one: str, many: str) -> str:

@@ -22,6 +22,7 @@ def compile_rules(name: str, entity: Entity, columns: Mapping[str, Mapping[str, 
         policies={field: policy(rule, systems) for field, rule in entity.fields.items()},
         lenses={system: compile_lens(entity, system, columns[system], name) for system in systems},
         existence=entity.on_delete.policy,
+        required=tuple(field for field, rule in entity.fields.items() if rule.required),
         deletes={system: deletes.get(system, "remove") for system in systems},
     )
 

@@ -50,6 +50,10 @@ class Lens(Protocol):
         """For each field that `get` left out: a sentence with the column, the value and what was expected."""
         ...
 
+    def unwritable(self, values: Values) -> Mapping[str, str]:
+        """For each of these fields that `put` must leave unwritten, whatever the row: a sentence that says why."""
+        ...
+
     def put(self, values: Values, row: Row | None) -> dict[str, Value]:
         """`row` with the writable ones of these fields written into it, other columns as they were (None: null)."""
         ...

@@ -3,7 +3,7 @@
 from streams.merge.sides import Side
 from streams.merge.states import Sent, SentUnit, SystemState, planned
 from streams.merge.turns import Turn
-from streams.merge.values import EXISTENCE
+from streams.merge.values import EXISTENCE, Values
 
 
 def plan(turn: Turn, system: str) -> None:
@@ -24,9 +24,12 @@ def plan(turn: Turn, system: str) -> None:
 
 def _create(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
     fields = turn.state.fields
+    if any(fields[name].value is None for name in turn.rules.required):
+        return
     versions = {name: fields[name].version for name in (EXISTENCE, *side.writable)}
     if not _is_refused(entry, versions):
         values = {name: fields[name].value for name in side.writable}
+        _report_unwritable(turn, system, side, values)
         _send(turn, system, "c", [SentUnit(None, side.put(values, None, side.columns), versions)])
 
 
@@ -62,13 +65,21 @@ def _units_behind(turn: Turn, system: str, entry: SystemState, side: Side, behin
         if _is_refused(entry, versions):
             continue
         base = {column: image.get(column) for column in unit.columns}
-        want = side.put({name: turn.field(name).value for name in versions}, image, unit.columns)
+        values = {name: turn.field(name).value for name in versions}
+        want = side.put(values, image, unit.columns)
         if want != base:
             units.append(SentUnit(base, want, versions))
         else:
+            _report_unwritable(turn, system, side, values)
             for name in versions:
                 turn.see(system, name)
     return units
+
+
+def _report_unwritable(turn: Turn, system: str, side: Side, values: Values) -> None:
+    """Put on record what this system has no way to say: its row stays as it is."""
+    for name, why in side.lens.unwritable(values).items():
+        turn.refuse(name, system, None, why, "unwritable")
 
 
 def _is_refused(entry: SystemState, versions: dict[str, int]) -> bool:

@@ -98,7 +98,7 @@ def report_faults(turn: Turn, system: str, before: Row | None, after: Row, colum
     for name, fault in side.lens.faults(after).items():
         if name in side.readable and known.get(name) != fault and _concerned(side, name, columns):
             shown = tuple(after[column] for column in side.columns_of[name])
-            turn.refuse(name, system, shown, fault)
+            turn.refuse(name, system, shown, fault, "border")
 
 
 def _advance(entry: SystemState, event: Changed) -> bool:

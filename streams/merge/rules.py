@@ -49,7 +49,8 @@ class Rules:
     `policies` has every canonical field. `deletes` says for each system what a delete elsewhere means for its row:
     remove it, or ignore the delete and keep the row. `loading` names the systems whose initial load has not ended:
     they are told nothing, so that a row which is there but not yet read is not created a second time; once the load
-    has ended, a `Nudged` event per record plans what was held back.
+    has ended, a `Nudged` event per record plans what was held back. A record
+    that lacks a field in `required` is created nowhere until it has it.
     """
 
     entity: str
@@ -60,6 +61,7 @@ class Rules:
     existence: ExistencePolicy = "update_wins"
     deletes: Mapping[str, Literal["remove", "ignore"]] | None = None
     loading: frozenset[str] = frozenset()
+    required: tuple[str, ...] = ()
     sides: Mapping[str, Side] = field(init=False, repr=False, compare=False)
     rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
     field_set: frozenset[str] = field(init=False, repr=False, compare=False)

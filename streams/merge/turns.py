@@ -66,11 +66,11 @@ class Turn:
         self.outcome.verdicts.append(verdict)
         return number
 
-    def refuse(self, name: str, system: str, shown: Value, detail: str) -> None:
+    def refuse(self, name: str, system: str, shown: Value, detail: str, rule: str = "refused") -> None:
         """Put on record that a system's row and the hub's value stay apart, and why."""
         current, incoming = self.current(name), Held(system, shown, self.state.fields[name].ts_us)
         number = self.next_record()
-        self.outcome.verdicts.append(Verdict(number, name, "refused", "refused", "current", current, incoming, detail))
+        self.outcome.verdicts.append(Verdict(number, name, "refused", rule, "current", current, incoming, detail))
 
     def publish(self, item: Item, rule: str, winner: Winner, detail: str = "") -> None:
         """Say again how a parked item stands: with another candidate, or settled."""

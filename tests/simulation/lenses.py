@@ -99,6 +99,9 @@ class SimpleLens:
             if name in self.readable and name not in held
         }
 
+    def unwritable(self, values: Values) -> Mapping[str, str]:
+        return {}
+
     def put(self, values: Values, row: Row | None) -> dict[str, Value]:
         written: dict[str, Value] = {column: None if row is None else row.get(column) for column in self.columns}
         known = {name: value for name, value in values.items() if name in self.writable}

@@ -55,6 +55,13 @@ def test_a_refused_record_is_named_with_its_reason() -> None:
     assert "`duplex record show r-1`" in line
 
 
+@pytest.mark.parametrize(("rule", "words"), [("border", "mend it in erp"), ("unwritable", "complete the mapping")])
+def test_a_value_held_back_is_not_blamed_on_the_target(rule: str, words: str) -> None:
+    refusal = Refusal("r-1", "contact", "erp", "why", int(NOW_S * 1e6), rule)
+    (line,) = [line for line in told(status(refusals=[refusal])) if line.startswith("HELD BACK")]
+    assert words in line
+
+
 def test_waiting_entries_commands_and_dead_letters() -> None:
     found = told(status(unpublished={"crm": 3, "erp": 0}, parked_commands={"erp": 1}, deadletters=2))
     assert "Source crm: 3 log entries not published yet." in found
