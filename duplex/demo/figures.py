@@ -86,6 +86,8 @@ def lost_edits(history: History) -> list[tuple[Logged, str]]:
 def _final_rows(history: History) -> dict[str, dict[str, Fields | None]]:
     rows: dict[str, dict[str, Fields | None]] = defaultdict(dict)
     for entry in history.changes:
+        if entry.change.origin and entry.change.origin.outcome == "failed":
+            continue  # It says what was not written, and of a create that came to nothing there is no row.
         rows[entry.record_id][entry.change.system] = fields_of(entry.change.system, entry.change.after)
     return rows
 

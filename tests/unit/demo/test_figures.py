@@ -72,6 +72,13 @@ def conflict(current: str, incoming: str) -> Conflict:
     )  # fmt: skip
 
 
+def test_a_create_that_came_to_nothing_is_not_the_row() -> None:
+    created = entry(2, "erp", None, ERP, op="c")
+    refused = Origin(command="r/erp/1", record_id="r", hop=1, outcome="failed", error="there already")
+    none = entry(3, "erp", None, None, local_id="[]", origin=refused)
+    assert lost_edits(History([entry(1, "crm", None, CRM), created, none])) == []
+
+
 def test_a_delete_that_the_other_side_undid_without_a_record_is_lost() -> None:
     assert [field for _, field in lost_edits(History([START, entry(2, "crm", CRM, None)]))] == ["$"]
 
