@@ -12,11 +12,12 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import Any, Protocol, cast, runtime_checkable
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from connectors import sink_metrics
 from connectors.base import Effect, Sink
@@ -106,6 +107,25 @@ class _DeadLetters:
             await producer.stop()
 
 
+@dataclass(eq=False)
+class CommandsLostError(ConnectorsError):
+    """Commands were removed from their topic before this sink had read them."""
+
+    system: str
+    topic: str
+    partition: int
+    wanted: int
+    first: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.system}: {self.first - self.wanted} commands of {self.topic} partition {self.partition} "
+            f"(from offset {self.wanted}) were removed by the topic's retention while this system was away. Their "
+            "records wait for an answer that cannot come. Make the pipeline's topics anew and run `duplex apply`: it "
+            "reads every row again and compares"
+        )
+
+
 class _Runner:
     def __init__(
         self, sink: Sink, system: str, topic: str, group: str, kafka: Mapping[str, Any], deadletters: str, instance: str
@@ -126,7 +146,8 @@ class _Runner:
             group_id=group,
             group_instance_id=instance,
             enable_auto_commit=False,
-            auto_offset_reset="earliest",
+            # What to do without a usable offset is decided here: skipping commands silently is no answer.
+            auto_offset_reset="none",
             session_timeout_ms=SESSION_TIMEOUT_MS,
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
             rebalance_timeout_ms=SESSION_TIMEOUT_MS + int(DRAIN_S * 1000),
@@ -159,7 +180,7 @@ class _Runner:
             await backoff.wait()
 
     async def _round(self) -> None:
-        fetched = await self._consumer.getmany(timeout_ms=POLL_MS)
+        fetched = await self._fetched()
         for place, records in fetched.items():
             # Paused while its lane is at work: the next batch of a partition begins when this one is committed.
             self._consumer.pause(place)
@@ -168,6 +189,24 @@ class _Runner:
             self._busy[place].add_done_callback(lambda _, place=place: self._resume(place))  # type: ignore[misc]
         self._collect()
         self._observe()
+
+    async def _fetched(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        """New records by partition. Raises CommandsLostError."""
+        try:
+            return cast(Mapping[TopicPartition, Sequence[Any]], await self._consumer.getmany(timeout_ms=POLL_MS))
+        except NoOffsetForPartitionError as error:
+            await self._consumer.seek_to_beginning(error.args[0])
+        except OffsetOutOfRangeError as error:
+            for place, offset in error.args[0].items():
+                await self._begin_again(place, offset)
+        return {}
+
+    async def _begin_again(self, place: TopicPartition, offset: int) -> None:
+        first = (await self._consumer.beginning_offsets([place]))[place]
+        if offset < first:
+            raise CommandsLostError(self._system, place.topic, place.partition, offset, first)
+        log.warning("the topic was made anew; reading it from its beginning", topic=place.topic)
+        await self._consumer.seek_to_beginning(place)
 
     def _lane(self, place: TopicPartition) -> Lane:
         if place not in self._lanes:

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from connectors import sink_metrics
 from connectors.base import Effect
 from connectors.errors import UnreachableError
-from connectors.sink_runner import run_sink
+from connectors.sink_runner import CommandsLostError, run_sink
 from schemas import deadletters
 from schemas.codec import Codec
 from schemas.heartbeats import HEARTBEAT
@@ -98,6 +98,13 @@ class Pipe:
         finally:
             await consumer.stop()
 
+    async def remove_before(self, partition: int, offset: int) -> None:
+        """As the topic's retention would."""
+        admin = AIOKafkaAdminClient(**self.kafka)
+        await admin.start()
+        await admin.delete_records({TopicPartition(self.topic, partition): RecordsToDelete(before_offset=offset)})
+        await admin.close()
+
     async def dead(self, count: int) -> list[Any]:
         consumer = AIOKafkaConsumer(self.deadletters, **self.kafka, auto_offset_reset="earliest")
         await consumer.start()
@@ -136,6 +143,18 @@ async def test_commands_are_batched(pipe: Pipe, sink: Recorder) -> None:
         await eventually(lambda: len(sink.seen) == 2500)
     assert len(sink.batches) <= 10
     assert max(count for _, count in sink.batches) <= 1000
+
+
+async def test_commands_removed_before_they_were_read_are_noticed(pipe: Pipe, sink: Recorder) -> None:
+    await pipe.send(*pipe.some(0, 5))
+    async with pipe.running(sink):
+        await eventually(lambda: _is(pipe.committed, 5))
+    await pipe.send(*pipe.some(0, 10))
+    await pipe.remove_before(0, 12)
+    async with pipe.running(sink) as task:
+        with pytest.raises(CommandsLostError, match=r"7 commands .* \(from offset 5\)"):
+            await asyncio.wait_for(task, 20)
+    assert len(sink.seen) == 5
 
 
 async def test_a_restart_goes_on_behind_what_was_committed(pipe: Pipe, sink: Recorder) -> None:
