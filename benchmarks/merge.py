@@ -42,7 +42,8 @@ async def run(stage: Stage, scale: Scale) -> list[Sample]:
     samples = []
     for count in (2, 5):
         systems = ("crm", "erp", "shop", "desk", "mail")[:count]
-        records = recorded(systems, scale.of(2_000, 50), scale.of(20_000, 400))
+        # An edit leads to a command and an echo for every other system.
+        records = recorded(systems, scale.of(500, 50), scale.of(8_000, 400) // count)
         ways: dict[str, Callable[[], Apply]] = {
             BASELINE: lambda systems=systems: Newest(systems).apply,  # type: ignore[misc]
             "our merge": lambda systems=systems: processor(systems).apply,  # type: ignore[misc]

@@ -33,7 +33,7 @@ async def run(stage: Stage, scale: Scale) -> list[Sample]:
     events, source = scale.of(200_000, 4_000), f"p{uuid.uuid4().hex[:8]}"
     await stage.topics(source)
     await fill(stage.bootstrap, source, events)
-    wanted = dict.fromkeys(JOBS, events) | {"stock Faust": scale.of(12_000, 1_000)}
+    wanted = dict.fromkeys(JOBS, events) | {"stock Faust": scale.of(6_000, 1_000)}
     return [
         await _measured(stage, source, variant, wanted[variant], number)
         for number, variant in in_turns(scale.rounds, tuple(JOBS))
