@@ -92,7 +92,8 @@ def entity_processors(topics: Topics, entity: Entity, rules: Rules, codec: Codec
         return [merge]
 
     def key(system: str, image: str) -> str | None:
-        return natural_key(entity.match, rules.lenses[system].get(lenses[system].load(image)))
+        lens = lenses[system]
+        return natural_key(entity.match, lens.get(lens.load(image), entity.match))
 
     def admits(system: str, image: str) -> bool:
         return lenses[system].admits(image)

@@ -4,7 +4,7 @@
 of its table. It is immutable and may be shared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from functools import cached_property
 from typing import Any, Literal
 
@@ -84,10 +84,11 @@ class TableLens:
         """Any value of this column in the form that is compared. Raises InvalidValueError."""
         return self._normalisers[column](value)
 
-    def get(self, row: Row) -> dict[str, Value]:
-        """The readable fields of a row; one whose columns hold nothing valid is left out."""
+    def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]:
+        """The readable fields of a row, or those of `names`; one whose columns hold nothing valid is left out."""
         values: dict[str, Value] = {}
-        for name, get in self._getters:
+        getters = self._getters if names is None else [one for one in self._getters if one[0] in names]
+        for name, get in getters:
             try:
                 values[name] = get(row)
             except InvalidValueError:

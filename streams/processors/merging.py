@@ -3,7 +3,7 @@
 It translates and nothing more: what happens to a record is decided by `streams.merge.merge`, a pure function.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import msgspec
@@ -35,6 +35,8 @@ class RowLens(Protocol):
     def on_leave(self) -> Literal["ignore", "delete"]: ...
 
     def load(self, text: str) -> dict[str, Value]: ...
+
+    def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]: ...
 
     def dump(self, row: Row) -> str: ...
 

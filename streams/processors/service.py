@@ -87,7 +87,7 @@ class BatchService(faust.Service):
             max_partition_fetch_bytes=2 * 1024 * 1024,
             # A partition that waits for its lane must not keep the fetches of the others back.
             consumer_timeout_ms=20,
-            fetch_max_wait_ms=100,
+            fetch_max_wait_ms=40,
         )
 
     @faust.Service.task
