@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import shlex
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +59,31 @@ async def _play(*, once: bool, as_json: bool) -> int:
     started = time.perf_counter()
     console = Console(stderr=as_json, highlight=False)
     runtime = Runtime(owner="process")
+    with alone(default_home().root / "demo"):
+        return await _on(runtime, console, started, once=once, as_json=as_json)
+
+
+async def _on(runtime: Runtime, console: Console, started: float, *, once: bool, as_json: bool) -> int:
     addresses = await asyncio.to_thread(runtime.start, ("crm", "erp"), progress=lambda text: console.print(f"  {text}"))
     stage = await prepare(addresses)
     try:
         return await _show(stage, console, started, once=once, as_json=as_json)
     finally:
         await asyncio.to_thread(runtime.stop)
+
+
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One demo at a time: each makes the same two databases anew. Raises DuplexError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DuplexError(
+                "the demo is running already", str(folder), "another process plays it", "Stop that one with Ctrl-C."
+            ) from error
+        yield
 
 
 async def prepare(addresses: Addresses) -> Stage:
