@@ -29,8 +29,12 @@ CONTACT = spec("contact", "public.contacts", "name", "town")
 
 @dataclass
 class Reader:
-    """Reads a source in the background, acknowledges everything, and keeps what it read."""
+    """Reads a source in the background, acknowledges everything, and keeps what it read.
 
+    With `enough` it stops in the middle: having read this much, it neither acknowledges nor reads on.
+    """
+
+    enough: int | None = None
     changes: list[Change] = field(default_factory=list)
     positions: list[Any] = field(default_factory=list)
     task: asyncio.Task[None] | None = None
@@ -40,6 +44,8 @@ class Reader:
             async for batch in batches:
                 self.changes.extend(batch.changes)
                 self.positions.append(batch.position)
+                if self.enough is not None and len(self.changes) >= self.enough:
+                    await asyncio.Event().wait()
                 if acknowledge:
                     await source.ack(batch.position)
 
@@ -64,11 +70,13 @@ class Place:
     specs: Sequence[TableSpec] = (CONTACT,)
 
     @asynccontextmanager
-    async def reading(self, acknowledge: bool = True, loaded: bool = True) -> AsyncIterator[Reader]:
+    async def reading(
+        self, acknowledge: bool = True, loaded: bool = True, enough: int | None = None
+    ) -> AsyncIterator[Reader]:
         """A reader that runs for the time of the block. `loaded`: the initial load counts as done."""
         if loaded:
             await self.session.execute("update duplex.load set done = true")
-        reader, source = Reader(), self.connector.open_source(self.specs)
+        reader, source = Reader(enough), self.connector.open_source(self.specs)
         reader.task = asyncio.create_task(reader.run(source, acknowledge))
         try:
             yield reader

@@ -78,8 +78,8 @@ async def test_rows_read_never_beat_the_log(make_place: MakePlace) -> None:
 
 async def test_load_goes_on_where_it_was_interrupted(make_place: MakePlace) -> None:
     place = await filled(make_place)
-    async with place.reading(loaded=False) as reader:
-        await reader.until(64)
+    async with place.reading(loaded=False, enough=128) as reader:
+        await reader.until(128)
 
     async def stored() -> int:
         return int(await place.session.fetchval("select rows from duplex.load"))
