@@ -4,14 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from duplex import broker
 from schemas.codec import Codec
 from schemas.messages import Change, Command, Conflict
 from schemas.topics import Topics
-
-READ_TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mappi
     history, codec, seen = History(), Codec(), set[tuple[object, ...]]()
     names = [topics.records(entity), topics.conflicts, *(topics.commands(system) for system in systems)]
     for record in await _records(names, kafka):
-        message = codec.decode(record.value)
+        message = codec.decode(record.value or b"")
         if isinstance(message, Command):
             history.commands[message.id] = message
         elif isinstance(message, Conflict):
@@ -57,21 +53,10 @@ async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mappi
             # Rows of the initial load carry the log's settled place: only with the row is it theirs alone.
             identity = (message.system, message.incarnation, message.seq, message.op == "r", message.local_id)
             if identity not in seen:
-                history.changes.append(Logged(record.key.decode(), record.partition, record.offset, message))
+                history.changes.append(Logged((record.key or b"").decode(), record.partition, record.offset, message))
             seen.add(identity)
     return history
 
 
-async def _records(names: Sequence[str], kafka: Mapping[str, Any]) -> list[Any]:
-    async with broker.admin(kafka) as admin:
-        counts = await broker.partition_counts(admin, names)
-    places = [TopicPartition(name, number) for name in names for number in range(counts.get(name, 0))]
-    found: list[Any] = []
-    async with broker.consumer(kafka) as consumer:
-        consumer.assign(places)
-        await consumer.seek_to_beginning(*places)
-        ends = await consumer.end_offsets(places)
-        while any([await consumer.position(place) < ends[place] for place in places]):
-            for batch in (await consumer.getmany(timeout_ms=READ_TIMEOUT_MS, max_records=5000)).values():
-                found += batch
-    return found
+async def _records(names: Sequence[str], kafka: Mapping[str, Any]) -> list[broker.Message]:
+    return [record for name in names async for batch in broker.read_all(kafka, name) for record in batch]
