@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 from rich.console import Console
 
+from duplex import broker
 from duplex.demo import databases, figures, history
 from duplex.demo.scenario import Landing, Play, until
 from duplex.embedded.home import default_home
@@ -116,6 +117,9 @@ async def _show(stage: Stage, console: Console, started: float, *, once: bool, a
             sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         if not once:
             await _stay(stage, console)
+    # Left behind, they would make the embedded broker start more slowly after every showing.
+    used = Topics(stage.pipeline).all({"contact": ("crm", "erp")})
+    await broker.delete({"bootstrap_servers": stage.bootstrap}, [spec.name for spec in used])
     return 0 if found.ok else 1
 
 
