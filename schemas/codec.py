@@ -30,6 +30,9 @@ KINDS: dict[str, type[msgspec.Struct]] = {
     "claim": messages.Claim,
     "loaded": messages.Loaded,
     "nudge": messages.Nudge,
+    "amendment": messages.Amendment,
+    "epoch": messages.Epoch,
+    "allowance": messages.Allowance,
 }
 
 

@@ -118,7 +118,10 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
 
     `field` is "$" for the record's existence. `kind`: value (same field edited on both sides), existence (a delete
     against edits), duplicate (two rows of one system claim one record), key (a natural key already taken),
-    refused (the target system did not take a write). `winner`: current, incoming, or parked.
+    refused (the target system did not take a write). `winner`: current, incoming, parked, or merged (a value made of
+    both: the counters' sum, the lists' union, a function's answer). `version` is the hub's version of the field beside
+    which this was shown (of existence: the greatest of the record): a decision must name it. `due_us` is when a parked
+    item is decided by its fallback policy; 0: never.
     """
 
     id: str
@@ -127,13 +130,15 @@ class Conflict(msgspec.Struct, frozen=True, kw_only=True):
     field: str
     kind: Literal["value", "existence", "duplicate", "key", "refused"]
     rule: str
-    winner: Literal["current", "incoming", "parked"]
+    winner: Literal["current", "incoming", "parked", "merged"]
     current: Side
     incoming: Side
     detail: str = ""
     partition: int
     offset: int
     ts_us: int
+    version: int = 0
+    due_us: int = 0
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,11 +204,70 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Nudge(msgspec.Struct, frozen=True, kw_only=True):
-    """Nothing happened to this record, but what it wants may be planned now. `reason` is for the log's reader."""
+    """Nothing happened to this record, but what it wants may be planned now.
+
+    `reason`: loaded (a load has ended), rules (new rules hold, and open items are to be decided by them), deadline (a
+    parked item is due), retry (an operator wants what is out, or was refused, to be sent anew; to `system`, or to
+    all), forget (the tombstone is past its horizon).
+    """
 
     record_id: str
     entity: str
-    reason: str
+    reason: Literal["loaded", "rules", "deadline", "retry", "forget"]
+    system: str | None = None
 
 
-Message = Change | Command | Result | Conflict | Decision | Link | Claim | Loaded | Nudge
+class Amend(msgspec.Struct, frozen=True, kw_only=True):
+    """One field of an amendment: its value (JSON text), if the field still has this version.
+
+    `field` "$" is existence: null ends the record, anything else revives it.
+    """
+
+    field: str
+    version: int
+    value: str | None
+
+
+class Amendment(msgspec.Struct, frozen=True, kw_only=True):
+    """Values that an operator gives a record: the compensation of earlier edits (undo), or what other rules would have
+    made of the same log (replay). A field that has moved on since is left alone, and put on record as a conflict.
+    """
+
+    record_id: str
+    entity: str
+    kind: Literal["undo", "replay", "edit"]
+    fields: tuple[Amend, ...]
+    amended_by: str
+    reason: str = ""
+    ts_us: int
+
+
+class Epoch(msgspec.Struct, frozen=True, kw_only=True):
+    """From here on, in this partition of an entity's record log, these rules hold.
+
+    `rules` is JSON text of everything they are compiled from (`schemas.project.epochs`), `fingerprint` its digest.
+    `resolve`: open items are to be decided by them where they are no longer left to a person.
+    """
+
+    entity: str
+    number: int
+    fingerprint: str
+    rules: str
+    resolve: bool = False
+    applied_by: str = ""
+    ts_us: int
+
+
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
+    """An operator's approval of deletes that the brake would hold, in this partition: at most so many, until then."""
+
+    entity: str
+    system: str
+    deletes: int
+    until_us: int
+    allowed_by: str
+    reason: str = ""
+    ts_us: int
+
+
+Message = Change | Command | Result | Conflict | Decision | Link | Claim | Loaded | Nudge | Amendment | Epoch | Allowance
