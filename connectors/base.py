@@ -24,7 +24,7 @@ touch nothing that the connector did not make.
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from schemas.messages import Change, Command, Outcome, Result
 
@@ -53,12 +53,27 @@ class TableInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Removal:
+    """What deleting a row means in a table. `remove`: it goes. `inactive`: `column` is set to `value`, and the row
+    counts as gone while it holds that; `restore` is what a create sets it back to. `archive`: the row is moved to the
+    table `archive`, or, where that is None, to one of the connector's own.
+    """
+
+    mode: Literal["remove", "inactive", "archive"] = "remove"
+    column: str | None = None
+    value: Any = None
+    restore: Any = None
+    archive: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class TableSpec:
     """What a connector must know of one entity: its table, the columns that are mapped, the units they move in.
 
     `units` partitions `columns`: each inner tuple is compared and set as a whole. `constants` are columns a create
     also sets. `key` overrides the table's primary key (a unique, not-null set of columns). `match` are the columns of
     the natural key: a create is refused while a row with the same values is there, for it stands for the same record.
+    `removal` says how a delete is carried out.
     """
 
     entity: str
@@ -68,6 +83,7 @@ class TableSpec:
     key: tuple[str, ...] | None = None
     constants: Mapping[str, Any] = field(default_factory=dict)
     match: tuple[str, ...] = ()
+    removal: Removal = Removal()
 
 
 @dataclass(frozen=True, slots=True)

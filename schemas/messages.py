@@ -270,4 +270,6 @@ class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     ts_us: int
 
 
-Message = Change | Command | Result | Conflict | Decision | Link | Claim | Loaded | Nudge | Amendment | Epoch | Allowance
+Message = (
+    Change | Command | Result | Conflict | Decision | Link | Claim | Loaded | Nudge | Amendment | Epoch | Allowance
+)

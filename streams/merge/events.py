@@ -13,7 +13,7 @@ class Changed:
     `position` is (source incarnation, sequence number). `ts_us` is already the lesser of the source's clock and the
     log's append time. `command` is set on an echo: the id of the command that caused the entry; `failed` then holds
     the target's reason if it refused the write. `before_id` is the row's earlier local id when its key changed.
-    `load` marks a row read by an initial load.
+    `load` marks a row read by an initial load. `at_us` is the log's append time: deadlines are judged by it.
     """
 
     system: str
@@ -25,6 +25,41 @@ class Changed:
     command: str | None = None
     failed: str | None = None
     load: bool = False
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """One look at a row of a system without a log. `order` is the application's version of the row, or the
+    connector's own number of its looks; `after` None: no such row.
+    """
+
+    system: str
+    local_id: str
+    order: int
+    ts_us: int
+    after: Row | None
+    load: bool = False
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The result of a command to a system without a log: the row its sink found, and the row it left.
+
+    `found_order` and `left_order` place them among the looks. `failed` has the system's reason if it refused.
+    """
+
+    system: str
+    local_id: str | None
+    command: str
+    found_order: int
+    found: Row | None
+    left_order: int
+    left: Row | None
+    ts_us: int
+    failed: str | None = None
+    at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +77,38 @@ class Decided:
     version: int
     value: Value
     ts_us: int
+    at_us: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nudged:
+    """Nothing happened, but plan anew. `reason` as in `schemas.messages.Nudge`; `system` narrows a retry."""
+
+    reason: Literal["loaded", "rules", "deadline", "retry", "forget"] = "loaded"
+    system: str | None = None
+    at_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Nudged:
-    """Nothing happened, but plan anew: a load has ended, or the rules have changed."""
+class Amend:
+    """A value for a field, if the field still has this version. At "$": None ends the record, else it revives."""
+
+    field: str
+    version: int
+    value: Value
 
 
-Event = Changed | Decided | Nudged
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amended:
+    """Values that an operator gives a record: see `schemas.messages.Amendment`."""
+
+    kind: Literal["undo", "replay", "edit"]
+    fields: tuple[Amend, ...]
+    ts_us: int
+    at_us: int = 0
+
+
+Event = Changed | Looked | Answered | Decided | Nudged | Amended
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +151,12 @@ class Verdict:
     field: str
     kind: Literal["value", "existence", "refused"]
     rule: str
-    winner: Literal["current", "incoming", "parked"]
+    winner: Literal["current", "incoming", "parked", "merged"]
     current: Held
     incoming: Held
     detail: str = ""
+    version: int = 0
+    due_us: int = 0
 
 
 @dataclass(slots=True)
@@ -103,7 +164,8 @@ class Outcome:
     """What one event led to, beside the new state.
 
     `golden` says that the merged record itself changed; `repeated` that the event had been merged before, or was
-    nobody's; `refusal` why a decision was not carried out (the state is then as it was).
+    nobody's; `refusal` why a decision was not carried out (the state is then as it was); `forget` that nothing of the
+    record need be kept any more.
     """
 
     commands: list[Planned] = field(default_factory=list)
@@ -111,3 +173,4 @@ class Outcome:
     golden: bool = False
     repeated: bool = False
     refusal: str = ""
+    forget: bool = False

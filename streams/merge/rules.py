@@ -1,12 +1,12 @@
 """The rules of one entity, compiled: which fields, which systems in which order, which policy decides what."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from streams.merge.lenses import Lens
 from streams.merge.sides import Side, side_of
-from streams.merge.values import EXISTENCE
+from streams.merge.values import EXISTENCE, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +33,55 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """A counter: what an edit added or took away is added to the hub's value. Commutative and associative; not
+    idempotent, which is why positions are checked first. Without a base (a row that came) the later value wins.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    """A list as a set: what an edit added is added, what it removed is removed, the rest keeps its order; of an
+    addition and a removal out of sight of each other, the addition wins. Associative, idempotent, and commutative but
+    for the order of elements. Without a base: both sides' elements.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A project's own function decides: `call(current, incoming, base)` gives the value, from the hub's value, the
+    edit's, and what the editor saw (None where that is not known). It must be deterministic; what else it is, its
+    author says. When it raises, the edit is parked with the reason.
+    """
+
+    name: str
+    call: Callable[[Value, Value, Value], Value] = field(compare=False)
+
+
+Deciding = Newest | Priority | Owner | Sum | Union | Function
+
+
+@dataclass(frozen=True, slots=True)
 class Manual:
-    """The dissenting system's value is parked for a person. Idempotent."""
+    """The dissenting system's value is parked for a person. Idempotent.
+
+    With a `deadline_us`, an item that is parked for so long is decided by `then`.
+    """
+
+    deadline_us: int | None = None
+    then: Deciding | None = None
 
 
-Policy = Newest | Priority | Owner | Manual
+Policy = Deciding | Manual
 ExistencePolicy = Literal["update_wins", "delete_wins", "manual"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Against two systems that keep rewriting each other: the flip after `flips` within `window_us` is parked."""
+
+    flips: int = 8
+    window_us: int = 60_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +93,9 @@ class Rules:
     remove it, or ignore the delete and keep the row. `loading` names the systems whose initial load has not ended:
     they are told nothing, so that a row which is there but not yet read is not created a second time; once the load
     has ended, a `Nudged` event per record plans what was held back. A record
-    that lacks a field in `required` is created nowhere until it has it.
+    that lacks a field in `required` is created nowhere until it has it. `braking` names the systems whose deletes are
+    held for approval now. `epoch` is the number of these rules; `horizon_us` for how long a tombstone is kept at least
+    (None: for ever).
     """
 
     entity: str
@@ -62,6 +107,10 @@ class Rules:
     deletes: Mapping[str, Literal["remove", "ignore"]] | None = None
     loading: frozenset[str] = frozenset()
     required: tuple[str, ...] = ()
+    braking: frozenset[str] = frozenset()
+    guard: Guard = Guard()
+    epoch: int = 0
+    horizon_us: int | None = None
     sides: Mapping[str, Side] = field(init=False, repr=False, compare=False)
     rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
     field_set: frozenset[str] = field(init=False, repr=False, compare=False)

@@ -48,8 +48,9 @@ class FieldState(msgspec.Struct, array_like=True):
 class Item(msgspec.Struct, array_like=True):
     """Something parked for a person. `number` is that of the verdict which parked it.
 
-    At "$" it is a delete (`edits` None) or edits against a tombstone (`edits`), with the versions that their rows
-    showed before (`seen`). Elsewhere `candidate` is the parked value.
+    `due_us` is when its fallback policy decides it (0: never). At "$" it is a delete (`edits` None) or edits against a
+    tombstone (`edits`), with the versions that their rows showed before (`seen`). Elsewhere `candidate` is the parked
+    value.
     """
 
     number: int
@@ -59,6 +60,7 @@ class Item(msgspec.Struct, array_like=True):
     candidate: Stored = None
     edits: dict[str, Stored] | None = None
     seen: dict[str, int] = {}
+    due_us: int = 0
 
     def shown(self) -> Any:
         """The candidate as a person sees it."""
@@ -81,13 +83,29 @@ class Sent(msgspec.Struct, array_like=True):
     units: list[SentUnit]
 
 
+class Look(msgspec.Struct, array_like=True):
+    """A look at a row of a system without a log, held while a command is out."""
+
+    order: int
+    ts_us: int
+    after: dict[str, Stored] | None
+
+
+class Flip(msgspec.Struct, array_like=True):
+    """Two systems rewrite each other's value of a field: the one before the hub's, how often, and since when (µs)."""
+
+    previous: Stored
+    count: int
+    since_us: int
+
+
 class SystemState(msgspec.Struct, array_like=True):
     """What the merge knows of one system's row.
 
     `behind` has the version seen of every field whose version is another. `position` belongs to the row `local_id`;
     `others` keeps the last position of every other local row that was ever heard of. `refused` are the versions that
     the target would not take; `suspects` those of a refused command with several units, which are therefore tried
-    one by one.
+    one by one. `late` are looks held while a command is out (systems without a log).
     """
 
     image: dict[str, Stored] | None = None
@@ -100,12 +118,14 @@ class SystemState(msgspec.Struct, array_like=True):
     refused: dict[str, int] = {}
     suspects: dict[str, int] = {}
     others: dict[str, tuple[int, int]] = {}
+    late: list[Look] = []
 
 
 class State(msgspec.Struct, array_like=True):
-    """One record. `version` counts versions, `decisions` verdicts; `offset` is the caller's to keep.
+    """One record. `version` counts versions, `decisions` verdicts; `loose` holds parked items that no row shows any
+    more, by number; `flips` fields that two systems rewrite in turn.
 
-    `loose` holds parked items that no row shows any more, by number.
+    `offset` and `trail` are the caller's to keep: the place of the last event in the log, and of the last ones before.
     """
 
     format: int = FORMAT
@@ -115,6 +135,8 @@ class State(msgspec.Struct, array_like=True):
     fields: dict[str, FieldState] = {}
     systems: dict[str, SystemState] = {}
     loose: dict[int, Item] = {}
+    flips: dict[str, Flip] = {}
+    trail: list[int] = []
 
     @property
     def alive(self) -> bool:

@@ -106,7 +106,7 @@ class MergeProcessor:
         if isinstance(message, Change):
             return None if message.op == "t" else self._changed(message, min(message.ts_us, limit_us))
         if isinstance(message, Nudge):
-            return Nudged()
+            return Nudged(reason=message.reason, system=message.system, at_us=limit_us)
         if isinstance(message, Decision):
             return Decided(
                 item=message.item,
