@@ -1,0 +1,68 @@
+"""The signature schemes of the applications that people connect, by the name that a project file uses.
+
+Each is what the application's own documentation says today. Where it signs no time (GitHub, Shopify), a captured
+request can be sent again: the memory of delivery ids is what stops it, for as long as it lasts.
+"""
+
+from collections.abc import Mapping
+
+from connectors.webhook.signatures import Request, Scheme, Verified
+
+SCHEMES: Mapping[str, Scheme] = {
+    # The Standard Webhooks specification 1.0; Svix and many others sign so.
+    "standard": Scheme(
+        header="webhook-signature",
+        signed="{id}.{timestamp}.{body}",
+        encoding="base64",
+        layout="list",
+        prefix="v1,",
+        timestamp_header="webhook-timestamp",
+        id_header="webhook-id",
+        secret="whsec",
+    ),
+    "stripe": Scheme(header="Stripe-Signature", signed="{timestamp}.{body}", layout="pairs", key="v1", time_key="t"),
+    "github": Scheme(header="X-Hub-Signature-256", prefix="sha256=", id_header="X-GitHub-Delivery"),
+    "shopify": Scheme(header="X-Shopify-Hmac-Sha256", encoding="base64", id_header="X-Shopify-Webhook-Id"),
+    "zendesk": Scheme(
+        header="X-Zendesk-Webhook-Signature",
+        signed="{timestamp}{body}",
+        encoding="base64",
+        timestamp_header="X-Zendesk-Webhook-Signature-Timestamp",
+        unit="iso",
+        id_header="X-Zendesk-Webhook-Invocation-Id",
+    ),
+    "hubspot": Scheme(
+        header="X-HubSpot-Signature-v3",
+        signed="{method}{url}{body}{timestamp}",
+        encoding="base64",
+        timestamp_header="X-HubSpot-Request-Timestamp",
+        unit="ms",
+    ),
+    "slack": Scheme(
+        header="X-Slack-Signature",
+        signed="v0:{timestamp}:{body}",
+        prefix="v0=",
+        timestamp_header="X-Slack-Request-Timestamp",
+    ),
+    # Since 5.87 the time is signed too, behind the body.
+    "ghost": Scheme(
+        header="X-Ghost-Signature", signed="{body}{timestamp}", layout="pairs", key="sha256", time_key="t", unit="ms"
+    ),
+}
+# HubSpot signs the address with these characters as they are, however the request line writes them.
+_PLAIN = {"%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$", "%27": "'", "%28": "("} | {
+    "%29": ")", "%2A": "*", "%2C": ",", "%3B": ";",
+}  # fmt: skip
+
+
+def verify(name: str, request: Request, secrets: tuple[str, ...], now_s: float) -> Verified:
+    """Judge a request by a scheme's name. Raises SignatureRefusedError, SecretError, KeyError."""
+    if name == "hubspot":
+        request = Request(request.method, _decoded(request.url), request.headers, request.body)
+    return SCHEMES[name].verify(request, secrets, now_s)
+
+
+def _decoded(url: str) -> str:
+    for written, character in _PLAIN.items():
+        url = url.replace(written, character).replace(written.lower(), character)
+    return url
