@@ -1,15 +1,15 @@
 """A project put together: file and catalog made into what sources, processors and sinks take."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from connectors.base import TableSpec
+from connectors.base import Removal, TableSpec
 from duplex import broker, catalog, systems, topics
 from schemas.identifiers import record_of_key, row_key
 from schemas.messages import Change
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
-from schemas.project.model import Project
+from schemas.project.model import Mode, Project
 from schemas.topics import Topics
 from streams.mapping.compiled import TableLens
 from streams.mapping.rules import compile_rules, table_units
@@ -69,9 +69,16 @@ def _specs(project: Project, system: str, rules: Mapping[str, Rules]) -> tuple[T
         if held is not None and isinstance(lens, TableLens):
             key = tuple(held.key) if held.key else None
             match = tuple(column for field in entity.match for column in _columns(lens, field))
-            units = table_units(lens)
-            found.append(TableSpec(name, held.table, lens.columns, units, key, dict(held.constants), match))
+            spec = TableSpec(name, held.table, lens.columns, table_units(lens), key, dict(held.constants), match)
+            found.append(replace(spec, removal=removal(entity.on_delete.modes.get(system, Mode()))))
     return tuple(found)
+
+
+def removal(mode: Mode) -> Removal:
+    """How a system carries a delete out. One that ignores deletes is sent none."""
+    if mode.kind == "inactive":
+        return Removal("inactive", column=mode.column, value=mode.value, restore=mode.restore)
+    return Removal("archive", archive=mode.table) if mode.kind == "archive" else Removal()
 
 
 def _columns(lens: TableLens, field: str) -> tuple[str, ...]:

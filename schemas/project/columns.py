@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 from schemas.project import column_types
 from schemas.project.column_types import ColumnType
 from schemas.project.findings import Finding, Path, listing, nearest
-from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Single
+from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Mode, Scalar, Single
 from schemas.project.positions import Positions
 
 if TYPE_CHECKING:
@@ -49,7 +49,14 @@ def check_columns(loaded: "Loaded", catalog: Catalog, keys: Keys | None = None) 
                 findings.append(place.positions.finding((*place.base, "table"), message))
                 continue
             key = tuple(held.key or (keys or {}).get((system, name), ()))
-            for part in (_keys(place), _maps(place), _constants(place), _filters(place), _creates(place, key)):
+            for part in (
+                _keys(place),
+                _maps(place),
+                _constants(place),
+                _filters(place),
+                _inactive(place),
+                _creates(place, key),
+            ):
                 findings += part
     return findings
 
@@ -63,6 +70,8 @@ class _Place:
         self.entity, self.system, self.held = entity, system, held
         self.positions, self.columns = positions, columns
         self.base: Path = ("entities", name, "systems", system)
+        self.mode = entity.on_delete.modes.get(system, Mode())
+        self.on_delete: Path = ("entities", name, "on_delete", system)
 
     def unknown(self, path: Path, column: str, *, at_key: bool = False) -> Finding:
         remedy = nearest(column, self.columns) or listing(self.columns)
@@ -121,7 +130,8 @@ def _fit(place: _Place, rule: FieldRule, single: Single, column: str, path: Path
         yield from _options(place, rule, single, kind, path)
         lost = column_types.loss(rule.type, kind) or _scale_loss(rule, kind)
         if lost and single.direction != "in":
-            yield place.warning(path, f"column {column} is {found.type}: {lost}")
+            beside = "; of what the sum's edits add, it does not show the rest" if rule.on_conflict == "sum" else ""
+            yield place.warning(path, f"column {column} is {found.type}: {lost}{beside}")
 
 
 def _remedy(kind: ColumnType) -> str | None:
@@ -181,7 +191,8 @@ def _constants(place: _Place) -> Iterator[Finding]:
 
 
 def _filters(place: _Place) -> Iterator[Finding]:
-    filled = {column for _, single in place.held.singles() for column in single.columns} | set(place.held.constants)
+    mapped = {column for _, single in place.held.singles() for column in single.columns}
+    filled = mapped | set(place.held.constants)
     for index, one in enumerate(place.held.filter):
         path = (*place.base, "filter", index, "column")
         if one.column not in place.columns:
@@ -191,10 +202,41 @@ def _filters(place: _Place) -> Iterator[Finding]:
             yield place.warning(path, message, f"add {one.column} to constants")
 
 
+_CODED: dict[column_types.Kind, type] = {"integer": int, "numeric": int, "float": int, "boolean": bool}
+
+
+def _inactive(place: _Place) -> Iterator[Finding]:
+    """The column that marks deleted rows: it is there, can be written, and can hold both values."""
+    column, path = place.mode.column, (*place.on_delete, "inactive")
+    if column is None:
+        return
+    found = place.columns.get(column)
+    if found is None:
+        yield place.unknown((*path, "column"), column)
+    elif found.generated:
+        yield place.error((*path, "column"), f"column {column} is generated and cannot be written")
+    else:
+        yield from _marks(place, found, "value", place.mode.value, path)
+        yield from _marks(place, found, "restore", place.mode.restore, path)
+
+
+def _marks(place: _Place, found: ColumnDescription, option: str, given: Scalar | None, path: Path) -> Iterator[Finding]:
+    kind, labels = column_types.parse(found.type), getattr(found, "values", ())
+    if given is None:
+        if not found.nullable:
+            yield place.error((*path, option), f"column {place.mode.column} may not be null")
+    elif type(given) is not _CODED.get(kind.kind, str):
+        remedy = "write it in quotes" if kind.kind not in _CODED else None
+        yield place.error((*path, option), f"is no value of a column of type {found.type}", remedy)
+    elif labels and given not in labels:
+        remedy = nearest(str(given), labels) or listing(labels)
+        yield place.error((*path, option), f"{found.type} has no label {given}", remedy)
+
+
 def _creates(place: _Place, key: tuple[str, ...]) -> Iterator[Finding]:
     """Columns that a created row must fill. Shared keys are filled from the record's own key."""
     writers = {column: inner for inner, one in place.held.singles() if one.direction != "in" for column in one.columns}
-    given = set(place.held.constants) | (set(key) if place.entity.identity == "key" else set())
+    given = set(place.held.constants) | (set(key) if place.entity.identity == "key" else set()) | {place.mode.column}
     for column, found in place.columns.items():
         if found.nullable or found.has_default or found.generated or column in given:
             continue

@@ -48,9 +48,15 @@ def path_text(path: Path) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """`did you mean "…"?` for the known word most like this one; None if none is like it."""
+    found = nearest_of(word, known)
+    return f'did you mean "{found}"?' if found else None
+
+
+def nearest_of(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like this one; None if none is like it."""
     by_folded = {name.casefold(): name for name in known}
     found = difflib.get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
-    return f'did you mean "{by_folded[found[0]]}"?' if found else None
+    return by_folded[found[0]] if found else None
 
 
 def listing(words: Iterable[str], limit: int = 8) -> str | None:

@@ -8,25 +8,31 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
-from pydantic_core import PydanticCustomError
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+from schemas.project.base import Name as Name
+from schemas.project.base import Part as Part
+from schemas.project.base import Scalar as Scalar
+from schemas.project.base import refuse, word_or
+from schemas.project.deletes import Archive as Archive
+from schemas.project.deletes import ArchiveMode as ArchiveMode
+from schemas.project.deletes import Brake as Brake
+from schemas.project.deletes import ExistencePolicy as ExistencePolicy
+from schemas.project.deletes import Inactive as Inactive
+from schemas.project.deletes import InactiveMode as InactiveMode
+from schemas.project.deletes import Mode as Mode
+from schemas.project.deletes import OnDelete as OnDelete
+from schemas.project.policies import Deadline as Deadline
+from schemas.project.policies import Function as Function
+from schemas.project.policies import Guard as Guard
+from schemas.project.policies import ManualUntil as ManualUntil
+from schemas.project.policies import OnConflict as OnConflict
+from schemas.project.policies import Priority as Priority
+from schemas.project.policies import function_of as function_of
+
 FieldType = Literal[
     "string", "integer", "decimal", "float", "boolean", "date", "datetime", "uuid", "json", "bytes", "list"
 ]
 Direction = Literal["both", "in", "out"]
-Scalar = str | int | bool
-ExistencePolicy = Literal["update_wins", "delete_wins", "manual"]
-
-
-def _refuse(message: str) -> PydanticCustomError:
-    return PydanticCustomError("refused", "{reason}", {"reason": message})
-
-
-class Part(BaseModel):
-    """Anything in the file: unknown keys are errors, and nothing is changed after reading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Kafka(Part):
@@ -52,13 +58,13 @@ class Kafka(Part):
         for prefix, word in wanted.items():
             unused = sorted(name for name in given if name.startswith(prefix))
             if unused and word not in self.security_protocol:
-                raise _refuse(f"{', '.join(unused)} would be ignored with security_protocol {self.security_protocol}")
+                raise refuse(f"{', '.join(unused)} would be ignored with security_protocol {self.security_protocol}")
         if "SASL" in self.security_protocol:
             missing = sorted({"sasl_mechanism", "sasl_username", "sasl_password"} - given)
             if missing:
-                raise _refuse(f"security_protocol {self.security_protocol} needs {', '.join(missing)}")
+                raise refuse(f"security_protocol {self.security_protocol} needs {', '.join(missing)}")
         if self.ssl_key_file and not self.ssl_certificate_file:
-            raise _refuse("ssl_key_file needs ssl_certificate_file")
+            raise refuse("ssl_key_file needs ssl_certificate_file")
         return self
 
 
@@ -84,28 +90,9 @@ class Match(Part):
     match: list[Name] = Field(min_length=1)
 
 
-class Priority(Part):
-    """Conflicts go to the system named earlier; a system not named ranks after those that are."""
-
-    priority: list[Name] = Field(min_length=1)
-
-
-def _word_or(mapping: str) -> Discriminator:
-    """Tells a bare word from a mapping, so that an error is reported once and for the form that was meant."""
-
-    def tag(value: Any) -> str:
-        return f"<{mapping}>" if isinstance(value, Mapping | BaseModel) else "<word>"
-
-    return Discriminator(tag)
-
-
 Identity = Annotated[
     Annotated[Literal["key"], Tag("<word>")] | Annotated[Match, Tag("<match>")],
-    _word_or("match"),
-]
-OnConflict = Annotated[
-    Annotated[Literal["newest", "manual"], Tag("<word>")] | Annotated[Priority, Tag("<priority>")],
-    _word_or("priority"),
+    word_or("match"),
 ]
 
 
@@ -114,6 +101,7 @@ class FieldRule(Part):
 
     `required`: a row without it has no value to offer. `check`: the form its text must have. `owner`: the only
     system whose edits count, in place of `on_conflict`. `places`: decimal places kept, rounding half away from zero.
+    `sensitive`: a wrong value harms somebody, so it is said where the clocks of systems would decide.
     """
 
     type: FieldType = "string"
@@ -123,15 +111,16 @@ class FieldRule(Part):
     owner: Name | None = None
     on_conflict: OnConflict | None = None
     places: int | None = Field(None, ge=0, le=30)
+    sensitive: bool = False
 
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if self.owner and self.on_conflict:
-            raise _refuse("owner and on_conflict exclude each other: an owned field has no conflicts to decide")
+            raise refuse("owner and on_conflict exclude each other: an owned field has no conflicts to decide")
         if self.places is not None and self.type != "decimal":
-            raise _refuse(f"places is for decimal fields, and this one is of type {self.type}")
+            raise refuse(f"places is for decimal fields, and this one is of type {self.type}")
         if self.check and (self.type != "string" or self.group):
-            raise _refuse("check is for single fields of type string")
+            raise refuse("check is for single fields of type string")
         return self
 
 
@@ -240,7 +229,7 @@ class Filter(Part):
     @model_validator(mode="after")
     def _says_one_thing(self) -> Self:
         if ("equals" in self.model_fields_set) == ("one_of" in self.model_fields_set):
-            raise _refuse("a filter has either equals or one_of")
+            raise refuse("a filter has either equals or one_of")
         return self
 
     @property
@@ -272,37 +261,13 @@ class EntitySystem(Part):
                 yield (name,), mapped
 
 
-def _delete_choice(value: Any) -> Any:
-    if value == "archive":
-        raise _refuse('"archive" is not supported yet: write remove or ignore')
-    if not isinstance(value, str):
-        raise _refuse("not supported yet: on_delete takes policy, and remove or ignore for each system")
-    return value
-
-
-class OnDelete(Part):
-    """What a delete leads to: `policy` decides it against edits the deleter had not seen; each system by name
-    removes its row (the default) or ignores the delete and keeps it.
-    """
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-    __pydantic_extra__: dict[str, Annotated[Literal["remove", "ignore"], BeforeValidator(_delete_choice)]] = Field(
-        init=False
-    )
-    policy: ExistencePolicy = "update_wins"
-
-    @property
-    def systems(self) -> dict[str, Literal["remove", "ignore"]]:
-        """The choices made by name; a system that is absent removes its row."""
-        return dict(self.__pydantic_extra__ or {})
-
-
 class Entity(Part):
     """A kind of record shared by systems."""
 
     identity: Identity | None = None
     fields: dict[Name, FieldRule] = Field(min_length=1)
     on_delete: OnDelete = OnDelete()
+    guard: Guard = Guard()
     systems: dict[Name, EntitySystem] = Field(min_length=1)
 
     @property

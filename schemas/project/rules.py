@@ -9,11 +9,15 @@ from itertools import pairwise
 from schemas.project import options
 from schemas.project.columns import check_columns as check_columns
 from schemas.project.findings import Finding, Path, listing, nearest
-from schemas.project.model import Entity, EntitySystem, FieldRule, Join, Priority, Project, Single, Split
+from schemas.project.model import Entity, EntitySystem, FieldRule, Join, Project, Single, Split
+from schemas.project.policy_checks import check_deletes, check_policies, direction
 from schemas.project.positions import Positions
 
 RESERVED_FIELDS = ("record_id", "version", "deleted", "provenance")
-RESERVED_SYSTEMS = ("policy", "brake")
+RESERVED_SYSTEMS = {
+    **dict.fromkeys(("policy", "brake", "tombstones"), "this name has a meaning of its own in on_delete"),
+    "epoch": "this name has a meaning of its own in the catalog",
+}
 
 
 def check(project: Project, positions: Positions) -> list[Finding]:
@@ -21,7 +25,7 @@ def check(project: Project, positions: Positions) -> list[Finding]:
     return [*_systems(project, positions)] + [
         finding
         for name, entity in project.entities.items()
-        for part in (_fields, _identity, _policies, _deletes, _mappings, _columns, _enums)
+        for part in (_fields, _identity, check_policies, check_deletes, _mappings, _columns, _enums)
         for finding in part(name, entity, project, positions)
     ]
 
@@ -38,7 +42,7 @@ def _systems(project: Project, positions: Positions) -> Iterator[Finding]:
     used = {system for entity in project.entities.values() for system in entity.systems}
     for name in project.systems:
         if name in RESERVED_SYSTEMS:
-            yield positions.finding(("systems", name), "this name has a meaning of its own in on_delete", at_key=True)
+            yield positions.finding(("systems", name), RESERVED_SYSTEMS[name], "choose another", at_key=True)
         elif name not in used:
             yield positions.finding(("systems", name), "no entity uses this system", at_key=True, severity="warning")
     taken: dict[tuple[str, str], str] = {}
@@ -76,38 +80,10 @@ def _identity(name: str, entity: Entity, project: Project, positions: Positions)
             remedy = f"add required: true to entities.{name}.fields.{field}"
             yield positions.finding(path, f"{field} is matched by, so it must be required", remedy)
         for system, held in entity.systems.items():
-            if field not in held.map or _direction(held, field) == "out":
+            if field not in held.map or direction(held, field) == "out":
                 state = "does not map it" if field not in held.map else "never reads it (direction: out)"
                 message = f"records are matched by {field}, but {system} {state}"
                 yield positions.finding(("entities", name, "systems", system, "map"), message, at_key=True)
-
-
-def _direction(held: EntitySystem, field: str) -> str:
-    return next((one.direction for path, one in held.singles() if path[0] == field), "both")
-
-
-def _policies(name: str, entity: Entity, project: Project, positions: Positions) -> Iterator[Finding]:
-    for field, rule in entity.fields.items():
-        path = ("entities", name, "fields", field)
-        if rule.owner is not None:
-            if rule.owner not in entity.systems:
-                yield unknown(positions, (*path, "owner"), "system in this entity", rule.owner, entity.systems)
-            elif field not in entity.systems[rule.owner].map or _direction(entity.systems[rule.owner], field) == "out":
-                yield positions.finding((*path, "owner"), f"{rule.owner} does not map this field, or never reads it")
-        if isinstance(rule.on_conflict, Priority):
-            inner = (*path, "on_conflict", "priority")
-            for index, system in enumerate(rule.on_conflict.priority):
-                if system not in entity.systems:
-                    yield unknown(positions, (*inner, index), "system in this entity", system, entity.systems)
-                elif system in rule.on_conflict.priority[:index]:
-                    yield positions.finding((*inner, index), "named twice")
-
-
-def _deletes(name: str, entity: Entity, project: Project, positions: Positions) -> Iterator[Finding]:
-    for system in entity.on_delete.systems:
-        if system not in entity.systems:
-            path = ("entities", name, "on_delete", system)
-            yield unknown(positions, path, "system in this entity", system, ["policy", *entity.systems], at_key=True)
 
 
 def _mappings(name: str, entity: Entity, project: Project, positions: Positions) -> Iterator[Finding]:

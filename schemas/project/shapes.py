@@ -63,6 +63,8 @@ def _message(error: dict[str, Any]) -> str:
         return f"must not be longer than {context['max_length']} characters"
     if kind == "too_short":
         return f"must have at least {context['min_length']} {'entries' if context['min_length'] > 1 else 'entry'}"
+    if kind in ("greater_than", "less_than"):
+        return f"must be {'more' if kind == 'greater_than' else 'less'} than {context.get('gt', context.get('lt'))}"
     if kind in ("greater_than_equal", "less_than_equal"):
         word = "least" if kind.startswith("greater") else "most"
         return f"must be at {word} {context.get('ge', context.get('le'))}"
@@ -103,6 +105,8 @@ def _inside(shape: Any, step: str | int) -> Iterator[Any]:
         elif isinstance(one, type) and issubclass(one, BaseModel):
             if step in one.model_fields:
                 yield one.model_fields[str(step)].annotation
+            elif extra := one.__annotations__.get("__pydantic_extra__"):
+                yield get_args(extra)[-1]
         elif get_origin(one) in (dict, list):
             yield get_args(one)[-1]
 

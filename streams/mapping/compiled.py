@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from schemas.project import column_types
 from schemas.project.column_types import ColumnType
-from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Single
+from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Filter, Mode, Single
 from streams.errors import InvalidValueError, MappingError
 from streams.mapping.columns import normaliser
 from streams.mapping.fields import FieldLens, field_lens
@@ -33,8 +33,10 @@ class TableLens:
         kinds: Mapping[str, ColumnType],
         row_filter: RowFilter,
         on_leave: Literal["ignore", "delete"],
+        gone: RowFilter | None = None,
     ) -> None:
         self.entity, self.system, self.fields, self.on_leave = entity, system, fields, on_leave
+        self._gone = gone
         self.kinds: dict[str, ColumnType] = {column: kinds[column] for one in fields for column in one.columns}
         self._filter = row_filter
         self._images = Images(entity, system, self.kinds)
@@ -79,6 +81,13 @@ class TableLens:
     def admits(self, row: str | Row) -> bool:
         """Whether a row takes part, judged by its image's text or by a row that has the filtered columns."""
         return self._filter.admits(row)
+
+    def is_gone(self, row: str | Row) -> bool:
+        """Whether a row is there and counts as deleted: it holds the value that marks rows as inactive.
+
+        Judged by its image's text, or by a row that has the column. Raises RowImageError for one that lacks it.
+        """
+        return self._gone is not None and self._gone.admits(row)
 
     def normalise(self, column: str, value: Any) -> Value:
         """Any value of this column in the form that is compared. Raises InvalidValueError."""
@@ -150,7 +159,15 @@ def compile_lens(entity: Entity, system: str, columns: Mapping[str, str], name: 
     for one in held.filter:
         _known(name, system, one.column, kinds)
     row_filter = RowFilter(name, system, held.filter, kinds)
-    return TableLens(name, system, fields, kinds, row_filter, held.on_leave)
+    gone = _gone(name, system, entity.on_delete.modes.get(system), kinds)
+    return TableLens(name, system, fields, kinds, row_filter, held.on_leave, gone)
+
+
+def _gone(entity: str, system: str, mode: Mode | None, kinds: Mapping[str, ColumnType]) -> RowFilter | None:
+    if mode is None or mode.column is None or mode.value is None:
+        return None
+    _known(entity, system, mode.column, kinds)
+    return RowFilter(entity, system, [Filter(column=mode.column, equals=mode.value)], kinds)
 
 
 def _known(entity: str, system: str, column: str, kinds: Mapping[str, ColumnType]) -> ColumnType:

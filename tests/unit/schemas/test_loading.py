@@ -7,7 +7,7 @@ import pytest
 
 from schemas.project.findings import ProjectFileError
 from schemas.project.loading import load
-from schemas.project.model import Column, Join, Priority
+from schemas.project.model import Column, Join, Mode, Priority
 from tests.unit.schemas.projects import ENVIRONMENT, WHOLE, changed, loaded, refusal, written
 
 
@@ -20,7 +20,7 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert contact.fields["phone"].on_conflict == Priority(priority=["crm", "erp"])
     assert contact.systems["crm"].map["name"] == Join(join=["first_name", "last_name"])
     assert contact.systems["erp"].map["email"] == Column(column="mail")
-    assert (contact.on_delete.policy, contact.on_delete.systems) == ("manual", {"erp": "ignore"})
+    assert (contact.on_delete.policy, contact.on_delete.modes) == ("manual", {"erp": Mode("ignore")})
     assert found.digest == hashlib.sha256(WHOLE.encode()).hexdigest()
     assert found.warnings == ()
 
@@ -55,15 +55,23 @@ FAULTS: list[tuple[str, str, str, str]] = [
     ("owner: erp", "owner: epr", "12:38: entities.contact.fields.credit.owner", 'did you mean "erp"?'),
     ("[crm, erp]", "[crm, epr]", "13:45: entities.contact.fields.phone.on_conflict.priority[1]", 'mean "erp"?'),
     ("on_conflict: manual", "on_conflict: mannual", "15:53: entities.contact.fields.address.on_conflict",
-     'must be newest or manual; did you mean "manual"?'),
+     'must be newest, manual, sum or union; did you mean "manual"?'),
     ("type: decimal", "type: decimals", "12:22: entities.contact.fields.credit.type", 'did you mean "decimal"?'),
     ("owner: erp", "owner: erp, on_conflict: newest", "12:7: entities.contact.fields.credit",
      "owner and on_conflict exclude each other"),
     ("type: decimal", "places: 2", "12:7: entities.contact.fields.credit", "places is for decimal fields"),
-    ("erp: ignore", "erp: archive", "16:22: entities.contact.on_delete.erp",
-     '"archive" is not supported yet'),
-    ("erp: ignore", "erp: ignore, brake: {share: 0.05}", "16:30: entities.contact.on_delete.brake",
-     "not supported yet"),
+    ("erp: ignore", "erp: ignor", "16:22: entities.contact.on_delete.erp",
+     'must be remove, ignore or archive; did you mean "ignore"?'),
+    ("erp: ignore", "erp: ignore, brake: {share: 5}", "16:45: entities.contact.on_delete.brake.share",
+     "must be at most 1"),
+    ("erp: ignore", "erp: ignore, brake: {share: 0}", "16:45: entities.contact.on_delete.brake.share",
+     "must be more than 0"),
+    ("erp: ignore", "erp: ignore, brake: {count: 0}", "16:45: entities.contact.on_delete.brake.count",
+     "must be at least 1"),
+    ("erp: ignore", "erp: ignore, brake: {windw: 1h}", "16:38: entities.contact.on_delete.brake.windw",
+     'no such key; did you mean "window"?'),
+    ("erp: ignore", "erp: ignore, tombstones: 90", "16:42: entities.contact.on_delete.tombstones",
+     "must be a duration: a whole number and s, m, h or d, such as 30s"),
     ("erp: ignore", "epr: ignore", "16:17: entities.contact.on_delete.epr", 'did you mean "erp"?'),
     (", city: town", "", "37:11: entities.contact.systems.erp.map.address", "has no column for city"),
     ("{street: addr1, city: town}", "address1", "37:20: entities.contact.systems.erp.map.address",
