@@ -3,9 +3,14 @@
 Frame: `C3 01`, the CRC-64-AVRO fingerprint of the writer's schema in little-endian order, then the datum
 (Avro 1.12 specification, "Single-object encoding"). One topic may carry several kinds: the fingerprint tells.
 Where a schema registry is wanted, another `Framing` takes the place of `SingleObject`; nothing else changes.
+
+What an earlier version of the program wrote stays readable: `envelopes/earlier/<kind>.<version>.avsc` are the schemas
+it wrote with, and Avro resolves them to those of today, a field that was not there yet reading as its default.
 """
 
 import io
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import resources
 from typing import Any, Protocol, TypeVar, cast
 
@@ -42,13 +47,24 @@ class Framing(Protocol):
     def header(self, kind: str) -> bytes: ...
 
     def split(self, data: bytes) -> tuple[str, int]:
-        """The kind of a message and where its datum starts. Raises UndecodableError."""
+        """The kind of a message and where its datum starts. Raises UndecodableError.
+
+        The kind is followed by a point and the version where an earlier version of its schema wrote the message.
+        """
         ...
 
 
 def schema_text(kind: str) -> str:
     """The Avro schema of a message kind, as JSON text."""
     return resources.files("schemas").joinpath("envelopes", f"{kind}.avsc").read_text()
+
+
+@lru_cache(maxsize=1)
+def earlier_texts() -> Mapping[str, str]:
+    """The schemas that messages were once written with, as JSON text, by `<kind>.<version>`."""
+    folder = resources.files("schemas").joinpath("envelopes", "earlier")
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".avsc"): file.read_text() for file in files if file.name.endswith(".avsc")}
 
 
 def schema_fingerprint(schema: str) -> bytes:
@@ -61,7 +77,8 @@ class SingleObject:
 
     def __init__(self) -> None:
         self._headers = {kind: MARKER + schema_fingerprint(schema_text(kind)) for kind in KINDS}
-        self._kinds = {header: kind for kind, header in self._headers.items()}
+        earlier = {MARKER + schema_fingerprint(text): name for name, text in earlier_texts().items()}
+        self._kinds = earlier | {header: kind for kind, header in self._headers.items()}
 
     def header(self, kind: str) -> bytes:
         return self._headers[kind]
@@ -88,6 +105,13 @@ class Codec:
         self._framing = framing or SingleObject()
         self._schemas = {kind: fastavro.parse_schema(msgspec.json.decode(schema_text(kind))) for kind in KINDS}
         self._kind_of = {struct: kind for kind, struct in KINDS.items()}
+        self._readers: dict[str, tuple[Any, Any, type[msgspec.Struct]]] = {
+            kind: (schema, None, KINDS[kind]) for kind, schema in self._schemas.items()
+        }
+        for name, text in earlier_texts().items():
+            kind = name.partition(".")[0]
+            written = fastavro.parse_schema(msgspec.json.decode(text))
+            self._readers[name] = (written, self._schemas[kind], KINDS[kind])
 
     def encode(self, message: msgspec.Struct) -> bytes:
         """The framed bytes of a message."""
@@ -100,11 +124,12 @@ class Codec:
     def decode(self, data: bytes) -> messages.Message:
         """The message in these bytes. Raises UndecodableError for anything else."""
         kind, start = self._framing.split(data)
+        written, wanted, struct = self._readers[kind]
         try:
             stream = io.BytesIO(data)
             stream.seek(start)
-            datum = fastavro.schemaless_reader(stream, self._schemas[kind], None)
-            return cast(messages.Message, msgspec.convert(datum, KINDS[kind]))
+            datum = fastavro.schemaless_reader(stream, written, wanted)
+            return cast(messages.Message, msgspec.convert(datum, struct))
         except (
             EOFError,
             IndexError,

@@ -1,8 +1,9 @@
 """The lock on the message schemas: what has once been written to a topic must stay readable.
 
 `python -m schemas.compatibility` compares every envelope with `schemas.lock` and fails on a change that is not
-locked, or that readers of today could not follow back. `--lock` writes the lock; an incompatible change is locked
-only with `--allow-incompatible`, for a version that no log out there was written with.
+locked, or that readers of today could not follow back. `--lock` writes the lock, and keeps the schema that was locked
+before in `envelopes/earlier`, by which the codec reads what was written with it; an incompatible change is locked only
+with `--allow-incompatible`, for a version that no log out there was written with.
 """
 
 import json
@@ -86,6 +87,31 @@ def read_lock(path: Path = LOCK) -> dict[str, Locked]:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, Locked]) if path.exists() else {}
 
 
+def check_earlier(
+    schemas: Mapping[str, dict[str, Any]], locked: Mapping[str, Locked], earlier: Mapping[str, dict[str, Any]]
+) -> list[IncompatibleSchemaError]:
+    """Every earlier version that is not kept, or that today's reader cannot read; `earlier` by `subject.version`."""
+    errors = []
+    for subject, was in locked.items():
+        for version in range(1, was.version):
+            kept = earlier.get(f"{subject}.{version}")
+            if kept is None:
+                reason = f"its version {version} is not in envelopes/earlier, so logs that hold it cannot be read"
+                errors.append(IncompatibleSchemaError(subject, (reason,)))
+            elif reasons := incompatibilities(schemas[subject], kept) if subject in schemas else ():
+                errors.append(IncompatibleSchemaError(f"{subject} (against version {version})", reasons))
+    return errors
+
+
+def keep_earlier(folder: Path, locked: Mapping[str, Locked], fresh: Mapping[str, Locked]) -> None:
+    """Keep the schema that was locked before, of every subject that has a new version."""
+    for subject, was in locked.items():
+        if subject in fresh and fresh[subject].version > was.version:
+            (folder / "earlier").mkdir(exist_ok=True)
+            text = msgspec.json.format(msgspec.json.encode(was.schema), indent=2) + b"\n"
+            (folder / "earlier" / f"{subject}.{was.version}.avsc").write_bytes(text)
+
+
 def check(schemas: Mapping[str, dict[str, Any]], locked: Mapping[str, Locked]) -> list[IncompatibleSchemaError]:
     """Every subject that is not what the lock says: incompatible, or changed or new without being locked."""
     errors: list[IncompatibleSchemaError] = [
@@ -130,7 +156,7 @@ def main(arguments: Sequence[str], folder: Path = ENVELOPES, path: Path = LOCK) 
         return 2
     schemas, locked = envelopes(folder), read_lock(path)
     if "--lock" not in arguments:
-        errors = check(schemas, locked)
+        errors = check(schemas, locked) or check_earlier(schemas, locked, envelopes(folder / "earlier"))
         for error in errors:
             print(error, file=sys.stderr)
         return 1 if errors else 0
@@ -139,6 +165,7 @@ def main(arguments: Sequence[str], folder: Path = ENVELOPES, path: Path = LOCK) 
     except IncompatibleSchemaError as error:
         print(error, file=sys.stderr)
         return 1
+    keep_earlier(folder, locked, fresh)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(fresh), indent=1) + b"\n")
     return 0
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import HEADER_BYTES, KINDS, MARKER, Codec, schema_fingerprint, schema_text
+from schemas.codec import HEADER_BYTES, KINDS, MARKER, Codec, earlier_texts, schema_fingerprint, schema_text
 from schemas.errors import UndecodableError
-from schemas.messages import Change, Command, Link, Origin, Unit
+from schemas.messages import Change, Command, Conflict, Link, Nudge, Origin, Unit
 
 CODEC = Codec()
 TEXT = st.text(max_size=40)
@@ -91,3 +91,46 @@ def test_a_message_of_another_kind_is_refused_by_name() -> None:
     data = CODEC.encode(Link(entity="e", system="s", local_id="[1]", record_id=None))
     with pytest.raises(UndecodableError, match="a Link where a Change belongs"):
         CODEC.decode_as(data, Change)
+
+
+EARLIER = sorted(earlier_texts())
+WRITTEN = {
+    "conflict.1": {
+        "id": "r/1", "record_id": "r", "entity": "contact", "field": "phone", "kind": "value", "rule": "newest",
+        "winner": "current", "current": {"system": "crm", "value": '"1"', "ts_us": 1},
+        "incoming": {"system": "erp", "value": None, "ts_us": 2}, "detail": "", "partition": 0, "offset": 9, "ts_us": 3,
+    },
+    "nudge.1": {"record_id": "r", "entity": "contact", "reason": "loaded"},
+}  # fmt: skip
+
+
+def _as_once(name: str) -> bytes:
+    """The bytes that an earlier version of the program wrote."""
+    text, buffer = earlier_texts()[name], io.BytesIO()
+    buffer.write(MARKER + schema_fingerprint(text))
+    fastavro.schemaless_writer(buffer, fastavro.parse_schema(msgspec.json.decode(text)), WRITTEN[name])
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_what_an_earlier_version_wrote_is_read_with_defaults_for_what_it_lacks(name: str) -> None:
+    message = CODEC.decode(_as_once(name))
+    assert type(message) is KINDS[name.partition(".")[0]]
+    assert msgspec.to_builtins(message).items() >= WRITTEN[name].items()
+
+
+def test_a_conflict_of_version_1_has_no_deadline() -> None:
+    message = CODEC.decode_as(_as_once("conflict.1"), Conflict)
+    assert (message.version, message.due_us) == (0, 0)
+
+
+def test_bytes_kept_from_version_1_are_read() -> None:
+    data = bytes.fromhex("c3011e3d18bd3bf55e82" + "0272" + "0e636f6e74616374" + "0c6c6f61646564")
+    assert data == _as_once("nudge.1")
+    assert CODEC.decode(data) == Nudge(record_id="r", entity="contact", reason="loaded", system=None)
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_earlier_bytes_cut_short_are_refused(name: str) -> None:
+    with pytest.raises(UndecodableError, match=rf"a {name} cut short or damaged"):
+        CODEC.decode(_as_once(name)[:-3])

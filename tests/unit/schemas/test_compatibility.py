@@ -97,3 +97,28 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert compatibility.main(["--lock"], tmp_path, path) == 1
     assert compatibility.main(["--lock", "--allow-incompatible"], tmp_path, path) == 0
     assert compatibility.main(["--what"], tmp_path, path) == 2
+
+
+def test_every_earlier_version_is_kept_and_read() -> None:
+    earlier = compatibility.envelopes(compatibility.ENVELOPES / "earlier")
+    assert compatibility.check_earlier(compatibility.envelopes(), compatibility.read_lock(), earlier) == []
+
+
+def test_locking_a_change_keeps_what_was_locked_before(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "schemas.lock"
+    for schema in (OLD, _with(_field("b", type="int", default=0))):
+        (tmp_path / "thing.avsc").write_bytes(msgspec.json.encode(schema))
+        assert compatibility.main(["--lock"], tmp_path, path) == 0
+    assert msgspec.json.decode((tmp_path / "earlier" / "thing.1.avsc").read_bytes()) == OLD
+    assert compatibility.main([], tmp_path, path) == 0
+    (tmp_path / "earlier" / "thing.1.avsc").unlink()
+    assert compatibility.main([], tmp_path, path) == 1
+    assert "its version 1 is not in envelopes/earlier" in capsys.readouterr().err
+
+
+def test_a_change_must_follow_every_earlier_version_not_only_the_last() -> None:
+    locked = {"thing": compatibility.Locked(2, "", _with(without="n"))}
+    again = {"thing": _with(_field("x", type="int", default=0), without="n")}
+    first = {"thing.1": {**OLD, "name": "Other"}}
+    (error,) = compatibility.check_earlier(again, locked, first)
+    assert "against version 1" in str(error)
