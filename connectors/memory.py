@@ -15,14 +15,13 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.base import Batch, ColumnInfo, Effect, Problem, TableInfo, TableSpec
+from connectors.base import Batch, ColumnInfo, Problem, Removal, TableInfo, TableSpec
 from connectors.errors import RefusedError
-from connectors.memory_tables import ConstraintError, Entry, Key, MemorySystem, Row, Table, decode, encode
-from schemas.messages import Change, Command, Origin, Outcome, Unit
+from connectors.memory_sink import MemorySink
+from connectors.memory_tables import ConstraintError, Entry, MemorySystem, Table, encode
+from schemas.messages import Change
 
 BATCH_ROWS = 1000
-LONGEST_WAIT_S = 600.0
-NO_ROW_ID = "[]"
 _TABLE_SETTINGS = frozenset({"columns", "key", "generated", "required", "unique", "references"})
 _systems: dict[str, MemorySystem] = {}
 
@@ -82,8 +81,8 @@ class MemoryConnector:
 
     async def discover(self, specs: Sequence[TableSpec]) -> Mapping[str, TableInfo]:
         found = {spec.entity: self.data.tables.get(spec.table) for spec in specs}
-        keys = {spec.entity: spec.key for spec in specs}
-        return {entity: _info(table, keys[entity]) for entity, table in found.items() if table is not None}
+        asked = {spec.entity: spec for spec in specs}
+        return {entity: self._info(table, asked[entity]) for entity, table in found.items() if table is not None}
 
     async def install(self, specs: Sequence[TableSpec]) -> Sequence[str]:
         for spec in specs:
@@ -111,6 +110,9 @@ class MemoryConnector:
             yield Problem(self.system, spec.entity, f"there is no table {spec.table}", "Create it.")
         elif self.data.captured.get(spec.entity) != spec.table:
             yield Problem(self.system, spec.entity, f"table {spec.table} is not captured", "Run `duplex apply`.")
+        elif (refusal := self._unremovable(spec)) is not None:
+            remedy = "Mend that, or give this system another way in `on_delete`."
+            yield Problem(self.system, spec.entity, f"deleted rows of table {spec.table}: {refusal}", remedy)
 
     def _require(self, spec: TableSpec) -> None:
         table = self.data.tables.get(spec.table)
@@ -120,11 +122,35 @@ class MemoryConnector:
         missing = sorted({*spec.columns, *spec.constants, *(spec.key or ())} - set(table.columns))
         if missing:
             raise RefusedError(self.system, what, f"it has no column {missing[0]}", "Correct the mapping.")
+        if (refusal := self._unremovable(spec)) is not None:
+            raise RefusedError(self.system, what, refusal, "Mend that, or give this system another way in `on_delete`.")
+
+    def _unremovable(self, spec: TableSpec) -> str | None:
+        """Why deleted rows cannot be marked or archived as the mapping says."""
+        removal, table = spec.removal, self.data.tables[spec.table]
+        if removal.mode == "inactive":
+            return _unmarkable(removal, table, spec.columns)
+        if removal.mode != "archive" or removal.archive is None:
+            return None
+        archive = self.data.tables.get(removal.archive)
+        if archive is None:
+            return f"there is no table {removal.archive} to archive deleted rows in"
+        missing = [name for name in (*table.key, *spec.columns) if name not in archive.columns]
+        return f"its archive {removal.archive} has no column {missing[0]}" if missing else None
 
     async def rows(self, spec: TableSpec) -> AsyncIterator[Sequence[str]]:
         images = [encode(row) for row in self.data.tables[spec.table].rows.values()]
         for start in range(0, len(images), BATCH_ROWS):
             yield images[start : start + BATCH_ROWS]
+
+    def _info(self, table: Table, spec: TableSpec) -> TableInfo:
+        key_columns = {*table.key, *table.required}
+        columns = tuple(
+            ColumnInfo(name, kind, name not in key_columns, table.generated and name in table.key)
+            for name, kind in table.columns.items()
+        )
+        refusal = f"its key is ({', '.join(table.key)})" if spec.key not in (None, table.key) else None
+        return TableInfo(table.name, columns, table.key, _fingerprint(table), refusal or self._unremovable(spec))
 
     def open_source(self, specs: Sequence[TableSpec]) -> "MemorySource":
         return MemorySource(self.system, self.data, specs)
@@ -136,14 +162,23 @@ class MemoryConnector:
         """Nothing is held open."""
 
 
-def _info(table: Table, key: tuple[str, ...] | None) -> TableInfo:
-    key_columns = {*table.key, *table.required}
-    columns = tuple(
-        ColumnInfo(name, kind, name not in key_columns, table.generated and name in table.key)
-        for name, kind in table.columns.items()
-    )
-    refusal = f"its key is ({', '.join(table.key)})" if key not in (None, table.key) else None
-    return TableInfo(table.name, columns, table.key, _fingerprint(table), refusal)
+def _unmarkable(removal: Removal, table: Table, mapped: Sequence[str]) -> str | None:
+    """Why a column cannot mark deleted rows."""
+    name = removal.column
+    if name is None or name not in table.columns:
+        return f"it has no column {name} to mark deleted rows with"
+    if name in table.key:
+        return f"column {name}, which marks deleted rows, belongs to its key"
+    if name in mapped:
+        return f"column {name} marks deleted rows, so it cannot be mapped to a field"
+    if removal.value == removal.restore:
+        return f"column {name} is to hold the same value in deleted rows and in others"
+    try:
+        table.typed({name: removal.value})
+        table.typed({name: removal.restore})
+    except ConstraintError as error:
+        return f"column {name} cannot hold what marks deleted rows: {error.why}"
+    return None
 
 
 def _fingerprint(table: Table) -> str:
@@ -214,124 +249,3 @@ class MemorySource:
 
 def _now_us() -> int:
     return time.time_ns() // 1000
-
-
-class MemorySink:
-    """Carries out commands, under the rules of `connectors.base.Sink`."""
-
-    def __init__(self, system: str, data: MemorySystem, specs: Sequence[TableSpec]) -> None:
-        self._system = system
-        self._data = data
-        self._specs = {spec.entity: spec for spec in specs}
-
-    async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
-        """Carry out a batch; nothing else runs meanwhile."""
-        fence = dict(self._data.fence)
-        effects = {}
-        for command in commands:
-            place = (command.entity, command.partition)
-            if command.offset > fence.get(place, -1):
-                effects[command.id] = self._carry_out(command, patient=True)
-                self._data.fence[place] = max(command.offset, self._data.fence.get(place, -1))
-        return [effects.get(command.id, Effect(command.id, None)) for command in commands]
-
-    async def retry_parked(self) -> Sequence[Effect]:
-        """Try the commands that wait for a row they refer to once more."""
-        effects = []
-        for command, _, parked_at in list(self._data.parked.values()):
-            patient = time.monotonic() - parked_at < LONGEST_WAIT_S
-            effect = self._carry_out(command, patient)
-            if effect.outcome is not None:
-                del self._data.parked[command.id]
-                effects.append(effect)
-        return effects
-
-    async def close(self) -> None:
-        """Nothing is held open."""
-
-    def _carry_out(self, command: Command, patient: bool) -> Effect:
-        spec = self._specs.get(command.entity)
-        if spec is None:
-            return Effect(command.id, "failed", f"{self._system} holds no entity {command.entity} in this project")
-        table = self._data.tables[spec.table]
-        try:
-            {"c": self._create, "u": self._update, "d": self._delete}[command.op](command, spec, table)
-        except ConstraintError as error:
-            if error.missing and patient:
-                self._data.parked.setdefault(command.id, (command, str(error), time.monotonic()))
-                return Effect(command.id, None, str(error))
-            self._echo_as_is(command, table, "failed", str(error))
-            return Effect(command.id, "failed", str(error))
-        return Effect(command.id, "applied")
-
-    def _create(self, command: Command, spec: TableSpec, table: Table) -> None:
-        values = dict(spec.constants) | _values(table, command.units[0].set)
-        if command.local_id is not None:
-            values |= dict(zip(table.key, table.key_in(command.local_id), strict=True))
-        if all(values.get(name) is not None for name in table.key) and table.key_of(table.typed(values)) in table.rows:
-            self._echo_row(command, table, table.key_of(table.typed(values)))
-            return
-        self._data.write(table.name, None, self._data.new_row(table.name, values), _origin(command))
-
-    def _update(self, command: Command, spec: TableSpec, table: Table) -> None:
-        key = table.key_in(command.local_id or NO_ROW_ID)
-        row = table.rows.get(key)
-        if row is None:
-            self._echo_nowhere(command, table)
-            return
-        wanted = dict(row)
-        for unit in command.units:
-            base, values = _pair(table, unit)
-            if all(row[name] == value for name, value in base.items()):
-                wanted |= values
-        self._data.write(table.name, key, wanted, _origin(command))
-
-    def _delete(self, command: Command, spec: TableSpec, table: Table) -> None:
-        key = table.key_in(command.local_id or NO_ROW_ID)
-        row = table.rows.get(key)
-        base = _values(table, command.units[0].base)
-        if row is None:
-            self._echo_nowhere(command, table)
-        elif all(row[name] == value for name, value in base.items()):
-            self._data.write(table.name, key, None, _origin(command))
-        else:
-            self._echo_row(command, table, key)
-
-    def _echo_row(
-        self, command: Command, table: Table, key: Key, outcome: Outcome = "applied", error: str | None = None
-    ) -> None:
-        row: Row = table.rows[key]
-        self._data.note(table.name, key, row, row, _origin(command, outcome, error))
-
-    def _echo_as_is(self, command: Command, table: Table, outcome: Outcome, error: str | None) -> None:
-        try:
-            key = table.key_in(command.local_id or NO_ROW_ID)
-        except ConstraintError:
-            key = ()
-        if key in table.rows:
-            self._echo_row(command, table, key, outcome, error)
-        else:
-            self._echo_nowhere(command, table, outcome, error)
-
-    def _echo_nowhere(
-        self, command: Command, table: Table, outcome: Outcome = "applied", error: str | None = None
-    ) -> None:
-        origin = _origin(command, outcome, error)
-        self._data.note_nowhere(table.name, command.entity, command.local_id or NO_ROW_ID, origin)
-
-
-def _pair(table: Table, unit: Unit) -> tuple[Row, Row]:
-    base, values = _values(table, unit.base), _values(table, unit.set)
-    if base.keys() != values.keys():
-        raise ConstraintError(table.name, "a unit whose base and values to set are not over the same columns")
-    return base, values
-
-
-def _values(table: Table, text: str | None) -> Row:
-    if text is None:
-        raise ConstraintError(table.name, "the command does not say which row it expects or wants")
-    return table.typed(decode(text))
-
-
-def _origin(command: Command, outcome: Outcome = "applied", error: str | None = None) -> Origin:
-    return Origin(command=command.id, record_id=command.record_id, hop=command.hop, outcome=outcome, error=error)

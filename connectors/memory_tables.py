@@ -52,6 +52,16 @@ class Entry:
     origin: Origin | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A row that a command deleted, kept as JSON object text, where its entity names no table for that."""
+
+    entity: str
+    local_id: str
+    row: str
+    command: str
+
+
 @dataclass(slots=True)
 class Table:
     """A table. `columns` names each column's type as Postgres would; `references` names a table by column.
@@ -151,6 +161,7 @@ class MemorySystem:
         self.loaded: set[str] = set()
         self.fence: dict[tuple[str, int], int] = {}
         self.parked: dict[str, tuple[Command, str, float]] = {}
+        self.archive: list[Archived] = []
         self._clock_us = clock_us
         self._readers: set[asyncio.Event] = set()
 
@@ -211,6 +222,21 @@ class MemorySystem:
         if origin is not None or before != row:
             self.note(table, old if old is not None else new, before, row, origin)
         return new
+
+    def archive_row(self, table: str, key: Key, into: str | None, archived: Archived, origin: Origin) -> None:
+        """Move a row to the table `into`, as far as both have its columns, or else to `archive`.
+
+        Raises ConstraintError; then nothing has changed.
+        """
+        row = self.tables[table].rows[key]
+        if into is not None:
+            kept = self.new_row(into, {name: row[name] for name in row if name in self.tables[into].columns})
+            self._require(self.tables[into], None, kept)
+        self.write(table, key, None, origin)
+        if into is None:
+            self.archive.append(archived)
+        else:
+            self.write(into, None, kept)
 
     def note(self, table: str, key: Key, before: Row | None, after: Row | None, origin: Origin | None) -> None:
         """Log a change of a captured table; an echo also where nothing changed."""

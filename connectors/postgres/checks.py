@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import asyncpg
 
 from connectors.base import Problem, TableSpec
+from connectors.postgres import layouts, removals
 from connectors.postgres.statements import statement
 
 APPLY = "Run `duplex apply`."
@@ -15,12 +16,38 @@ async def problems(connection: asyncpg.Connection, system: str, specs: Sequence[
     if not await connection.fetchval("select to_regclass('duplex.captured') is not null"):
         return [Problem(system, None, "change capture is not installed", APPLY)]
     try:
+        if await connection.fetchval("select schema_version from duplex.meta") < layouts.VERSION:
+            return [Problem(system, None, "the schema duplex was made by an older version of duplex", APPLY)]
         rows = await connection.fetch(statement("checks"))
     except asyncpg.InsufficientPrivilegeError:
         return [Problem(system, None, "this role may not read the schema duplex", APPLY)]
     found = {row["entity"]: row for row in rows}
     listed = [problem for spec in specs for problem in _of_entity(system, spec, found.get(spec.entity))]
+    for spec in specs:
+        if spec.entity in found and found[spec.entity]["present"]:
+            listed += await _of_removal(connection, system, spec, found[spec.entity])
     return listed + await _of_log(connection, system)
+
+
+async def _of_removal(
+    connection: asyncpg.Connection, system: str, spec: TableSpec, row: asyncpg.Record
+) -> list[Problem]:
+    """What keeps deleted rows from being marked or archived as the mapping says."""
+    removal, table = spec.removal, row["table_name"]
+    if removal.mode == "remove":
+        return []
+    if not row["archive_there"]:
+        what = f"table {removal.archive}, which archives deleted rows of {table}, was dropped"
+        return [Problem(system, spec.entity, what, "Create it again and run `duplex apply`.")]
+    given = (row["relation"], row["key_columns"], spec.columns, removals.text(removal), row["archive"])
+    refusal = (await removals.look(connection, *given))["refusal"]
+    if refusal is not None:
+        remedy = "Mend that, or give this system another way in `on_delete`; apply."
+        return [Problem(system, spec.entity, f"deleted rows of table {table}: {refusal}", remedy)]
+    if not row["archivable"]:
+        what = f"the sink's role may not write to {removal.archive or 'duplex.archive'}, which archives rows of {table}"
+        return [Problem(system, spec.entity, what, APPLY)]
+    return []
 
 
 def _of_entity(system: str, spec: TableSpec, row: asyncpg.Record | None) -> list[Problem]:

@@ -12,13 +12,12 @@ import msgspec
 
 from connectors.base import TableSpec
 from connectors.errors import RefusedError
-from connectors.postgres import tables
+from connectors.postgres import layouts, removals, tables
 from connectors.postgres.connections import connected
 from connectors.postgres.settings import Access, Settings
 from connectors.postgres.statements import statement
 from connectors.postgres.tables import Found
 
-SCHEMA_VERSION = 1
 OLDEST_SERVER = 150000
 LOCK_TIMEOUT = "5s"
 SEGMENTS_AHEAD = 4
@@ -76,10 +75,12 @@ async def _install(
     specs: Sequence[TableSpec],
 ) -> list[str]:
     await _prepare(connection, system)
-    done = []
-    if not await _ours(connection, system, pipeline):
+    version = await _ours(connection, system, pipeline)
+    if version is None:
         await _make_schema(connection, system, pipeline, settings, roles)
-        done.append("made the schema duplex with the change log")
+        done = ["made the schema duplex with the change log"]
+    else:
+        done = await layouts.upgrade(connection, version)
     for name in ("log", "capture", "roles"):
         await connection.execute(statement(name))
     await connection.execute("update duplex.meta set relay_role = $1, sink_role = $2", roles.relay, roles.sink)
@@ -100,14 +101,14 @@ async def _prepare(connection: asyncpg.Connection, system: str) -> None:
     await connection.execute("set local client_min_messages = warning")
 
 
-async def _ours(connection: asyncpg.Connection, system: str, pipeline: str) -> bool:
-    """Whether our installation is there. Raises RefusedError if the schema is somebody else's."""
+async def _ours(connection: asyncpg.Connection, system: str, pipeline: str) -> int | None:
+    """The layout of our installation, if there is one. Raises RefusedError if the schema is somebody else's."""
     state = await connection.fetchrow(
         "select obj_description(oid, 'pg_namespace') like 'duplex: change capture%' as marked,"
         " to_regclass('duplex.meta') is not null as described from pg_namespace where nspname = 'duplex'"
     )
     if state is None:
-        return False
+        return None
     if not (state["marked"] and state["described"]):
         remedy = "Rename that schema: duplex needs this name, and does not touch what it did not make."
         raise RefusedError(system, "schema duplex", "it exists and was not made by duplex", remedy)
@@ -116,9 +117,9 @@ async def _ours(connection: asyncpg.Connection, system: str, pipeline: str) -> b
         whose = "an unknown pipeline" if meta is None else f"system {meta['system']} of pipeline {meta['pipeline']}"
         remedy = "One database takes part in one pipeline, once: uninstall it there first."
         raise RefusedError(system, "schema duplex", f"it belongs to {whose}", remedy)
-    if meta["schema_version"] > SCHEMA_VERSION:
+    if meta["schema_version"] > layouts.VERSION:
         raise RefusedError(system, "schema duplex", "a newer version of duplex made it", "Use that version.")
-    return True
+    return int(meta["schema_version"])
 
 
 async def _make_schema(
@@ -131,7 +132,7 @@ async def _make_schema(
         " values ($1, $2, $3, $4, $5, $6, $7)",
         pipeline,
         system,
-        SCHEMA_VERSION,
+        layouts.VERSION,
         roles.install,
         roles.relay,
         roles.sink,
@@ -157,6 +158,8 @@ async def _capture(connection: asyncpg.Connection, system: str, spec: TableSpec)
         msgspec.json.encode(spec.units).decode(),
         msgspec.json.encode(dict(spec.constants)).decode(),
         found.info.fingerprint,
+        removals.text(spec.removal),
+        found.removal.archive,
     )
     await connection.execute("insert into duplex.load (entity) values ($1) on conflict do nothing", spec.entity)
     put = await connection.fetchval("select duplex.put_capture($1)", spec.entity)
@@ -189,12 +192,25 @@ async def _let_go(connection: asyncpg.Connection, spec: TableSpec, found: Found)
 
 async def _uninstall(connection: asyncpg.Connection, system: str, pipeline: str) -> list[str]:
     await _prepare(connection, system)
-    if not await _ours(connection, system, pipeline):
+    version = await _ours(connection, system, pipeline)
+    if version is None:
         return []
+    await layouts.upgrade(connection, version)
+    await _nothing_archived(connection, system)
     captured = await connection.fetch("select entity, table_name from duplex.captured order by entity")
     await connection.execute(statement("uninstall"))
     done = [f"released table {row['table_name']} (entity {row['entity']})" for row in captured]
     return [*done, "removed the schema duplex with the change log"]
+
+
+async def _nothing_archived(connection: asyncpg.Connection, system: str) -> None:
+    """Raises RefusedError if rows of users would go away with the schema."""
+    rows = await connection.fetchval("select count(*) from duplex.archive")
+    if rows:
+        remedy = "Copy what you want to keep into a table of your own, empty duplex.archive, and repeat."
+        raise RefusedError(
+            system, "removal of the schema duplex", f"duplex.archive holds {rows} rows that were deleted", remedy
+        )
 
 
 def _refused(access: Access, what: str, error: asyncpg.PostgresError) -> RefusedError:

@@ -125,7 +125,7 @@ class BatchWriter:
         self._absent += [Verdict(item) for item in left]
 
     async def _create(self, items: list[Prepared]) -> None:
-        left = await self._without_twins(items)
+        left = await self._restored(await self._without_twins(items))
         for _ in range(ROUNDS):
             inserted = _grouped(left, lambda item: item.inserted)
             left = [item for part in inserted for item in await self._guarded(self._run_insert, part)]
@@ -140,10 +140,40 @@ class BatchWriter:
         known = [item for item in items if set(table.spec.match) <= set(item.inserted)]
         if not table.spec.match or not known:
             return items
-        places = await self.connection.fetchval(await table.twins(self.connection), documents(i.set for i in known))
+        statement = (await table.twins(self.connection)).twins
+        places = await self.connection.fetchval(statement, documents(item.set for item in known))
         twins = [known[place - 1] for place in places]
         self._refused += [Refusal(item, "", TWIN.format(columns=", ".join(table.spec.match))) for item in twins]
         return [item for item in items if item not in twins]
+
+    async def _restored(self, items: list[Prepared]) -> list[Prepared]:
+        """Bring back rows that are there and count as gone; the commands that found none are left over."""
+        table = self.tables[items[0].command.entity] if items else None
+        if table is None or not table.restores:
+            return items
+        left = items
+        for _ in range(ROUNDS):
+            found = await self._resting(table, left)
+            parts = _grouped(sorted(found.values(), key=lambda item: item.order), lambda item: item.inserted)
+            over = {item.command.id for part in parts for item in await self._guarded(self._run_restore, part)}
+            left = [item for item in left if item.command.id not in found or item.command.id in over]
+            raced = [item for item in left if item.keys is None and item.command.id in over]
+            if not raced:
+                return left
+            # Somebody wrote to that row meanwhile: it may be the record's row again.
+            left = await self._without_twins(left)
+        return left
+
+    async def _resting(self, table: SinkTable, items: list[Prepared]) -> dict[str, Prepared]:
+        """The commands whose row may be there, gone: under the local id they name, or the natural key."""
+        found = {item.command.id: item for item in items if item.keys is not None}
+        asked = [item for item in items if item.keys is None and set(table.spec.match) <= set(item.inserted)]
+        statement = (await table.twins(self.connection)).resting if asked and table.spec.match else None
+        if statement is not None:
+            for row in await self.connection.fetch(statement, documents(item.set for item in asked)):
+                item = asked[row["place"] - 1]
+                found[item.command.id] = msgspec.structs.replace(item, keys=row["keys"], local_id=row["local_id"])
+        return found
 
     async def _in_rounds(self, step: RoundStep, items: list[Prepared]) -> list[Prepared]:
         """Repeat for what is left over: a row written or replaced meanwhile shows in the next statement only."""
@@ -219,6 +249,13 @@ class BatchWriter:
             items[0].command.entity,
             final,
         )
+        return self._settled(items, places, Verdict(items[0]))
+
+    async def _run_restore(self, items: list[Prepared]) -> list[Prepared]:
+        restore = (await self._statements(items)).restore
+        assert restore is not None
+        keys, values = documents(item.keys or "{}" for item in items), documents(item.set for item in items)
+        places = await self.connection.fetchval(restore, keys, values, *_names(items), items[0].command.entity)
         return self._settled(items, places, Verdict(items[0]))
 
     async def _run_insert(self, items: list[Prepared]) -> list[Prepared]:

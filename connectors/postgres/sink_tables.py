@@ -9,11 +9,14 @@ import msgspec
 
 from connectors.base import TableSpec
 from connectors.errors import RefusedError
+from connectors.postgres import removals
+from connectors.postgres.removals import Fragments
 from connectors.postgres.statements import statement
 
 Units = tuple[tuple[str, ...], ...]
 Names = tuple[str, ...] | frozenset[str]
 STATEMENT_SETS_KEPT = 64
+PLAIN = Fragments()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,19 @@ class Statements:
 
     update: str
     delete: str
+    restore: str | None
     insert: str
     gone: str
     lock: str
     key_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """The texts made by `sql/sink_twins.sql`, where their parameters are described."""
+
+    twins: str
+    resting: str | None
 
 
 @dataclass(slots=True)
@@ -43,7 +55,7 @@ class SinkTable:
     """One entity's table. Statements are made on demand for each set of units and of columns to insert.
 
     `unit_places` finds a unit by its columns, in its own order or as a set. `key_name` is the first key column's name
-    as JSON.
+    as JSON. `removal`: the parts of statements by which rows are removed and brought back.
     """
 
     system: str
@@ -55,12 +67,19 @@ class SinkTable:
     unit_places: Mapping[Names, int]
     mapped: frozenset[str]
     key_name: str
-    _twins: str | None = None
+    removal: Fragments
+    _twins: Twins | None = None
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
 
     @classmethod
     def of(
-        cls, system: str, spec: TableSpec, oid: int, columns: Mapping[str, SinkColumn], key: tuple[str, ...]
+        cls,
+        system: str,
+        spec: TableSpec,
+        oid: int,
+        columns: Mapping[str, SinkColumn],
+        key: tuple[str, ...],
+        removal: Fragments = PLAIN,
     ) -> "SinkTable":
         """The table, with what is derived from its entity's mapping."""
         constants = {name: msgspec.Raw(msgspec.json.encode(value)) for name, value in spec.constants.items()}
@@ -68,7 +87,12 @@ class SinkTable:
         places |= {frozenset(unit): place for place, unit in enumerate(spec.units)}
         mapped = frozenset(name for unit in spec.units for name in unit)
         key_name = msgspec.json.encode(key[0]).decode()
-        return cls(system, spec, oid, columns, key, constants, places, mapped, key_name)
+        return cls(system, spec, oid, columns, key, constants, places, mapped, key_name, removal)
+
+    @property
+    def restores(self) -> bool:
+        """Whether rows that count as gone stay in the table, so that a create may bring one back."""
+        return self.removal.restored is not None
 
     async def statements(
         self, connection: Any, units: Units, inserted: Sequence[str] = (), singly: bool = False
@@ -82,21 +106,29 @@ class SinkTable:
             found = self._made[wanted] = await self._make(connection, *wanted)
         return found
 
-    async def twins(self, connection: Any) -> str:
-        """The statement of `sql/sink_twins.sql`; for entities with a natural key."""
+    async def twins(self, connection: Any) -> Twins:
+        """The statements of `sql/sink_twins.sql`; for entities with a natural key."""
         if self._twins is None:
-            text = await connection.fetchval(statement("sink_twins"), self.spec.table, self.spec.match)
-            self._twins = str(text)
+            row = await connection.fetchrow(
+                statement("sink_twins"), self.spec.table, self.spec.match, self.key, self.removal.gone
+            )
+            self._twins = Twins(row["twins"], row["resting"])
         return self._twins
 
     async def _make(self, connection: Any, units: Units, inserted: tuple[str, ...], singly: bool) -> Statements:
         text = msgspec.json.encode(units).decode()
-        row = await connection.fetchrow(statement("sink_statements"), self.spec.table, self.key, text, inserted, singly)
+        parts = (self.removal.gone, self.removal.retired, self.removal.restored, self.removal.archived)
+        row = await connection.fetchrow(
+            statement("sink_statements"), self.spec.table, self.key, text, inserted, singly, *parts
+        )
         return Statements(**{name: row[name] for name in Statements.__dataclass_fields__})
 
 
 async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
-    """An entity's table from the catalog. Raises RefusedError if it, a mapped column, or a key is missing."""
+    """An entity's table from the catalog.
+
+    Raises RefusedError if it, a mapped column, or a key is missing, or rows cannot be removed as its mapping says.
+    """
     rows = await connection.fetch(statement("sink_table"), spec.table)
     if not rows:
         raise RefusedError(system, f"write to {spec.table}", "there is no such table", "Run `duplex check`.")
@@ -104,7 +136,11 @@ async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
     primary = sorted((row["key_place"], row["name"]) for row in rows if row["key_place"] is not None)
     key = spec.key or tuple(name for _, name in primary)
     _require(system, spec, columns, key)
-    return SinkTable.of(system, spec, rows[0]["table_oid"], columns, key)
+    oid = rows[0]["table_oid"]
+    removal = await removals.judged(connection, spec, oid, key)
+    if removal.refusal is not None:
+        raise RefusedError(system, f"delete from {spec.table}", removal.refusal, "Run `duplex check`.")
+    return SinkTable.of(system, spec, oid, columns, key, removal.fragments)
 
 
 def _column(row: asyncpg.Record) -> SinkColumn:

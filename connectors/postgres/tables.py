@@ -8,17 +8,22 @@ import msgspec
 
 from connectors.base import ColumnInfo, TableInfo, TableSpec
 from connectors.errors import RefusedError
+from connectors.postgres import removals
+from connectors.postgres.removals import Judged
 from connectors.postgres.statements import statement
 
 CHUNK_ROWS = 1_000
+UNFIT = "Give it a primary key, or name a unique, not-null set of columns as `key`."
+UNREMOVABLE = "Mend that, or give this system another way in `on_delete`."
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A table as found: its number in the catalog, and what the contract says of it."""
+    """A table as found: its number in the catalog, what the contract says of it, and how its rows are removed."""
 
     relation: int
     info: TableInfo
+    removal: Judged
 
 
 async def find(connection: asyncpg.Connection, spec: TableSpec) -> Found | None:
@@ -28,8 +33,10 @@ async def find(connection: asyncpg.Connection, spec: TableSpec) -> Found | None:
     if row is None:
         return None
     columns = tuple(msgspec.json.decode(row["columns"], type=list[ColumnInfo])) if row["columns"] else ()
-    refusal = row["key_refusal"] or _unreadable(spec, row["virtual"])
-    return Found(row["relation"], TableInfo(row["name"], columns, tuple(row["key"]), row["fingerprint"], refusal))
+    removal = await removals.judged(connection, spec, row["relation"], row["key"])
+    refusal = row["key_refusal"] or _unreadable(spec, row["virtual"]) or removal.refusal
+    info = TableInfo(row["name"], columns, tuple(row["key"]), row["fingerprint"], refusal)
+    return Found(row["relation"], info, removal)
 
 
 def _unreadable(spec: TableSpec, virtual: Sequence[str]) -> str | None:
@@ -46,8 +53,8 @@ async def require(connection: asyncpg.Connection, system: str, spec: TableSpec) 
     if found is None:
         raise RefusedError(system, what, "there is no such table", "Correct its name, or create it.")
     if found.info.key_refusal:
-        remedy = "Give it a primary key, or name a unique, not-null set of columns as `key`."
-        raise RefusedError(system, what, found.info.key_refusal, remedy)
+        why = found.info.key_refusal
+        raise RefusedError(system, what, why, UNREMOVABLE if why == found.removal.refusal else UNFIT)
     missing = sorted({*spec.columns, *spec.constants} - {column.name for column in found.info.columns})
     if missing:
         raise RefusedError(system, what, f"it has no column {missing[0]}", "Correct the mapping, or add the column.")

@@ -58,7 +58,16 @@ async def installed_with_ada(subject: Subject, **values: Any) -> str:
 
 
 async def apply(subject: Subject, *commands: Command) -> list[Effect]:
-    sink = subject.connector.open_sink(SPECS)
+    return await _apply(subject, SPECS, commands)
+
+
+async def apply_with(subject: Subject, spec: TableSpec, *commands: Command) -> list[Effect]:
+    """Carry out commands of one entity, mapped in another way than the suite's own."""
+    return await _apply(subject, (spec,), commands)
+
+
+async def _apply(subject: Subject, specs: Sequence[TableSpec], commands: Sequence[Command]) -> list[Effect]:
+    sink = subject.connector.open_sink(specs)
     try:
         return list(await sink.apply(commands))
     finally:

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from connectors.postgres.connector import connector
+from tests.conformance.removals import RemovalSuite
 from tests.conformance.suite import ConformanceSuite
 from tests.conftest import NewDatabase
 
@@ -23,6 +24,7 @@ create table contacts (
     details jsonb,
     company bigint references companies
 );
+create table contacts_archive (id bigint not null, email text, first_name text, note text);
 """
 # A user's edits, with names and types from the catalog. $1 table, $2 values, $3 local id.
 INSERT = """
@@ -58,6 +60,10 @@ class PostgresSubject:
     async def waiting(self) -> bool:
         return bool(await self._user.fetchval("select exists (select from duplex.parked)"))
 
+    async def archived(self) -> list[tuple[str, str, dict[str, Any]]]:
+        rows = await self._user.fetch("select entity, local_id, row from duplex.archive order by archived_at")
+        return [(row["entity"], row["local_id"], msgspec.json.decode(row["row"])) for row in rows]
+
 
 def _image(values: dict[str, Any]) -> str:
     return msgspec.json.Encoder(decimal_format="number").encode(values).decode()
@@ -71,6 +77,16 @@ def _key(local_id: str) -> int:
 class TestPostgres(ConformanceSuite):
     @pytest.fixture
     async def subject(self, new_database: NewDatabase) -> AsyncIterator[PostgresSubject]:
+        dsn = await new_database("crm")
+        user = await asyncpg.connect(dsn)
+        await user.execute(TABLES)
+        yield PostgresSubject(dsn, user)
+        await user.close()
+
+
+class TestPostgresRemovals(RemovalSuite):
+    @pytest.fixture
+    async def removing(self, new_database: NewDatabase) -> AsyncIterator[PostgresSubject]:
         dsn = await new_database("crm")
         user = await asyncpg.connect(dsn)
         await user.execute(TABLES)

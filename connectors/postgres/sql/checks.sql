@@ -25,9 +25,15 @@ select c.entity, c.table_name,
                     select md5(string_agg(a.attname || ':' || format_type(a.atttypid, a.atttypmod), ',' order by a.attnum)) as fingerprint
                       from pg_attribute a where a.attrelid = c.relation and a.attnum > 0 and not a.attisdropped) d), '')
            as fingerprint,
+       c.relation::bigint as relation, c.key_columns, c.archive::bigint as archive,
+       c.archive is null or s.oid is not null as archive_there,
+       c.removal ->> 'mode' <> 'archive' or (c.archive is not null and s.oid is null)
+           or (has_table_privilege(m.sink_role, coalesce(s.oid, 'duplex.archive'::regclass), 'insert')
+               and has_schema_privilege(m.sink_role, coalesce(s.relnamespace, 'duplex'::regnamespace), 'usage')) as archivable,
        r.relpersistence is distinct from 'u' as logged
   from duplex.meta m
  cross join duplex.captured c
   left join pg_class r on r.oid = c.relation
   left join pg_namespace n on n.oid = r.relnamespace
+  left join pg_class s on s.oid = c.archive
  order by c.entity

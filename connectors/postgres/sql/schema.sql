@@ -1,5 +1,6 @@
 -- The schema `duplex` of one system: the change log, what is captured, and how far each reader came.
 -- Run once by the installer's role, in the transaction of the whole installation. Owner of everything: that role.
+-- This is the newest layout: a change here needs a step for what is installed already (layout_<version>.sql).
 -- The relay and the sink get single rights (grants.sql); nobody else gets any.
 
 create schema duplex;
@@ -29,7 +30,9 @@ create table duplex.source (
     low_mark bigint not null default 0
 );
 
--- One line per entity; `key_numbers` find the key columns again when they were renamed. `units` and `constants` as in the project file: [["email"], ["street", "city"]], {"kind": "b"}.
+-- One line per entity; `key_numbers` find the key columns again when they were renamed. `units` and `constants` as in
+-- the project file: [["email"], ["street", "city"]], {"kind": "b"}. `removal`: how deleted rows leave the table;
+-- `archive`: the user's table that they are moved to, if there is one.
 create table duplex.captured (
     entity text primary key,
     number integer generated always as identity unique,
@@ -42,8 +45,20 @@ create table duplex.captured (
     constants jsonb not null default '{}',
     granted text[] not null default '{}',
     fingerprint text not null default '',
-    captured_at timestamptz not null default clock_timestamp()
+    captured_at timestamptz not null default clock_timestamp(),
+    removal jsonb not null default '{"mode": "remove"}',
+    archive oid
 );
+
+-- Rows that the sink deleted, of entities whose deleted rows are archived and that name no table of their own for it.
+create table duplex.archive (
+    entity text not null,
+    local_id text not null,
+    row jsonb not null,
+    archived_at timestamptz not null default clock_timestamp(),
+    command text not null
+);
+create index on duplex.archive (entity, local_id);
 
 -- One entry per changed row, truncation, or command carried out (`command` not null: an echo).
 -- op: c u d r t as in the change event. Row images are the JSON text of the whole row under pinned output settings:

@@ -2,6 +2,8 @@
 -- $1 table  $2 key columns  $3 units [["email"], ["street", "city"]], which are compared and set as a whole
 -- $4 the columns that a create sets (key columns included where the create knows them)
 -- $5 true for a create that is a batch of one: its row is known without asking which key it got
+-- $6 gone  $7 retired  $8 restored  $9 archived: parts of statements for the table's way of removing rows, from
+--    removal.sql; null where it has another way. No update writes to a row that counts as gone.
 --
 -- Each writing statement marks its table as being applied (duplex.applying, until the end of the transaction), so that
 -- the capture trigger leaves the statement's own rows to it. The mark is set while the statement runs; the capture,
@@ -66,8 +68,9 @@ with recursive beneath as (
       from mapped m
 ), unit as (
     select unit,
-           format('(substr(command.mask, %s, 1) = ''1'' and %s and not (%s)) as w%s',
-                  unit, string_agg(is_base, ' and ' order by i), string_agg(is_set, ' and ' order by i), unit) as judgement
+           format('(substr(command.mask, %s, 1) = ''1'' and %s and not (%s)%s) as w%s',
+                  unit, string_agg(is_base, ' and ' order by i), string_agg(is_set, ' and ' order by i),
+                  ' and not ' || $6::text, unit) as judgement
       from sides group by unit
 ), key as (
     select k.place::int as i, c.*
@@ -101,7 +104,13 @@ with recursive beneath as (
                                        ', ' order by i) from sides where not fixed),
                     (select format('%1$I = t.%1$I', name) from key where i = 1)) as assignments,
            (select string_agg(format('(substr(command.mask, %s, 1) = ''0'' or %s)', i, is_base), ' and ' order by i)
-              from sides) as whole_base,
+              from sides) || coalesce(' and not ' || $6::text, '') as whole_base,
+           case when $7::text is null then 'delete from %s as t using found' else 'update %s as t set %s from found' end as removing,
+           case when $7::text is not null then 'row_to_json(t)::text as image'
+                when $9::text is not null then 'null::text as image, t as kept' else 'null::text as image' end as removed,
+           '), archived as (' || $9::text as archiving,
+           (select string_agg(format('%I = found.s%s', name, i), ', ' order by i) || ', ' from inserted
+             where key_place is null and not fixed and not starts_with($8::text, format('%I = ', name))) as restoring,
            (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from inserted) as new_types,
            (select string_agg('s' || i, ', ' order by i) from inserted) as new_names,
            -- A key that the table would make is drawn before the write, so that each new row is known by its key.
@@ -165,20 +174,50 @@ format($delete$with command as materialized (
           select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %5$s as local_id, (%6$s) as same
             from %7$s as t where %8$s for update) as held
 ), written as (
-    delete from %7$s as t using found
+    %10$s
      where t.ctid = found.at and t.tableoid = found.part and found.same
-    returning found.place
-), settled as materialized (
-    select found.*, written.place is not null as gone from found left join written on written.place = found.place
+    returning found.place, %11$s
+%12$s), settled as materialized (
+    select found.*, case when written.place is null then found.image else written.image end as left_image
+      from found left join written on written.place = found.place
      where written.place is not null or not found.same or $8
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, before, after, command, record_id, hop, outcome)
-    select $7, case when gone then 'd' else 'u' end::"char", local_id, image, case when not gone then image end,
+    select $7, case when left_image is null then 'd' else 'u' end::"char", local_id, image, left_image,
            id, record_id, hop, 'applied'
       from settled order by place
 )
 select coalesce(array_agg(place), '{}') as places, (select %9$s) as marked from settled$delete$,
-    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match, marked) as delete,
+    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match, marked,
+    format(removing, "table", $7::text), removed, archiving) as delete,
+-- $1 keys  $2 values  $3 ids  $4 records  $5 hops  $6 entity
+-- Brings rows back that count as gone, with the values of a create. Any other row is left over. Null where the table
+-- has no such rows.
+case when $8::text is not null then format($restore$with command as materialized (
+    select * from rows from (
+        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s),
+        unnest($3::text[]), unnest($4::text[]), unnest($5::int[])
+    ) with ordinality as command(%3$s, %4$s, id, record_id, hop, place)
+), found as materialized (
+    select command.*, held.*
+      from command cross join lateral (
+          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %5$s as local_id, %6$s as resting
+            from %7$s as t where %8$s for update) as held
+), written as (
+    update %7$s as t set %9$s%10$s from found
+     where t.ctid = found.at and t.tableoid = found.part and found.resting
+    returning found.place, row_to_json(t)::text as image, %5$s as local_id
+), settled as materialized (
+    select found.place, found.id, found.record_id, found.hop, found.image, found.local_id,
+           written.image as left_image, written.local_id as left_id
+      from found join written on written.place = found.place
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome)
+    select $6, 'u', left_id, case when left_id <> local_id then local_id end, image, left_image, id, record_id, hop, 'applied'
+      from settled order by place
+)
+select coalesce(array_agg(place), '{}') as places, (select %11$s) as marked from settled$restore$,
+    key_types, new_types, key_names, new_names, key_text, $6::text, "table", key_match, restoring, $8::text, marked) end as restore,
 -- $1 values  $2 ids  $3 records  $4 hops  $5 entity
 -- A row whose key is taken is left over, to be looked at. `written` counts rows made, so that one which came out under
 -- another key than it was given (a trigger's doing) is noticed; where the key is not known beforehand, one at a time.

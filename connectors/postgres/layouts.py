@@ -1,0 +1,20 @@
+"""The layout of the schema `duplex`, by version, and the way from each to the next (`sql/layout_<version>.sql`).
+
+`sql/schema.sql` is the newest layout as a whole; an installation of an older one is brought there step by step.
+"""
+
+from typing import Any
+
+from connectors.postgres.statements import statement
+
+VERSION = 2
+
+
+async def upgrade(connection: Any, version: int) -> list[str]:
+    """Bring a schema of this version to the newest layout, in the caller's transaction; says so if it had to."""
+    for step in range(version + 1, VERSION + 1):
+        await connection.execute(statement(f"layout_{step}"))
+    if version == VERSION:
+        return []
+    await connection.execute("update duplex.meta set schema_version = $1", VERSION)
+    return [f"brought the schema duplex from layout {version} to {VERSION}"]
