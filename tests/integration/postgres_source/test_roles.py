@@ -1,11 +1,12 @@
 """Three roles with the least rights each: installer, relay, sink."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import asyncpg
 import pytest
 
+from connectors.base import Removal
 from connectors.postgres.connector import connector
 from tests.conftest import NewDatabase
 from tests.integration.postgres_source.conftest import CONTACT, CONTACTS, Place
@@ -18,6 +19,7 @@ class Roles:
     """The three DSNs, and a superuser's session."""
 
     place: Place
+    install: str
     relay: str
     sink: str
 
@@ -39,7 +41,7 @@ async def roles(new_database: NewDatabase) -> AsyncIterator[Roles]:
     specs = (CONTACT.__class__("contact", "app.contacts", CONTACT.columns, CONTACT.units),)
     place = Place(dsn, admin, connector("crm", "shop", {"dsn": dsn, **given}), specs)
     await place.connector.install(specs)
-    yield Roles(place, given["relay_dsn"], given["sink_dsn"])
+    yield Roles(place, given["install_dsn"], given["relay_dsn"], given["sink_dsn"])
     for name in names.values():
         await admin.execute(f"reassign owned by {name} to current_user; drop owned by {name} cascade; drop role {name}")
     await admin.close()
@@ -87,8 +89,28 @@ async def test_uninstalling_takes_the_grants_back(roles: Roles) -> None:
     await sink.close()
 
 
+async def test_archives_are_open_to_the_sink(roles: Roles) -> None:
+    place, owner = roles.place, await asyncpg.connect(roles.install)
+    await owner.execute("create schema old; create table old.contacts (id int, name text, town text)")
+    (spec,) = [replace(one, removal=Removal("archive", archive="old.contacts")) for one in place.specs]
+    own = replace(spec, removal=Removal("archive"))
+    for asked in (own, spec):
+        await place.connector.install([asked])
+        assert await place.connector.check([asked]) == []
+    sink = await asyncpg.connect(roles.sink)
+    await sink.execute("insert into old.contacts values (1, 'Ada', 'Ulm')")
+    await owner.execute("revoke insert on old.contacts from " + _name(roles.sink))
+    (problem,) = await place.connector.check([spec])
+    assert problem.what.startswith("the sink's role may not write to old.contacts")
+    await sink.close()
+    await owner.close()
+
+
+def _name(dsn: str) -> str:
+    return dsn.partition("//")[2].partition(":")[0]
+
+
 async def test_lost_right_of_the_sink_is_noticed(roles: Roles) -> None:
-    name = roles.sink.partition("//")[2].partition(":")[0]
-    await roles.place.session.execute(f"revoke update on app.contacts from {name}")
+    await roles.place.session.execute(f"revoke update on app.contacts from {_name(roles.sink)}")
     found = await roles.place.connector.check(roles.place.specs)
     assert [problem.what for problem in found] == ["the sink's role may not write table app.contacts"]
