@@ -1,15 +1,16 @@
-"""`apply`: topics, each system's installation, and the catalog; and its opposite.
+"""`apply`: topics, the rules' epochs, each system's installation, and the catalog; and its opposite.
 
-The order matters: capture starts when a system is installed, and must find its topics; children start when the
-catalog is there, and must find everything else.
+The order matters: capture starts when a system is installed, and must find its topics, and in them the rules that hold
+from there on; children start when the catalog is there, and must find everything else.
 """
 
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
-from duplex import broker, catalog, checking, composition, systems, topics
+from duplex import broker, catalog, checking, composition, epochs, systems, topics
 from duplex.errors import DuplexError
 from schemas.project.findings import ProjectFileError
 from schemas.project.kafka import client_options
@@ -23,6 +24,7 @@ class Applied:
     """What `apply` did, and what it found different and left alone."""
 
     topics: list[str] = field(default_factory=list)
+    epochs: list[epochs.Begun] = field(default_factory=list)
     systems: dict[str, list[str]] = field(default_factory=dict)
     catalog: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
@@ -41,10 +43,13 @@ class PartitionsDifferError(DuplexError):
         )
 
 
-async def apply(loaded: Loaded, *, reset_settings: bool, say: Say) -> Applied:
+async def apply(
+    loaded: Loaded, *, reset_settings: bool, say: Say, applied_by: str = "", resolve: bool = True
+) -> Applied:
     """Make everything ready for `run`. May be repeated; says only what it did.
 
-    Raises ProjectFileError for what does not fit the tables, BrokerError, UnreachableError, PartitionsDifferError.
+    `resolve`: open conflicts are decided by new rules that no longer leave them to a person. Raises ProjectFileError
+    for what does not fit the tables, BrokerError, UnreachableError, PartitionsDifferError, MappingError, PolicyError.
     """
     async with systems.opened(loaded.project) as connectors:
         say("reading the tables of each system")
@@ -54,6 +59,8 @@ async def apply(loaded: Loaded, *, reset_settings: bool, say: Say) -> Applied:
         composed = composition.compose(loaded, entries)
         done = Applied(warnings=[str(finding) for finding in checked.findings])
         await _topics(loaded, done, reset_settings, say)
+        writing = epochs.Writing(applied_by, time.time_ns() // 1000, resolve)
+        done.epochs = await _epochs(composed, done.topics, writing)
         for name, connector in connectors.items():
             say(f"installing in {name}")
             done.systems[name] = list(await connector.install(composed.specs[name]))
@@ -73,6 +80,13 @@ async def _restart(
         return []
     await connector.restart(anew)
     return [f"every row of {entity} will be read" for entity in anew]
+
+
+async def _epochs(
+    composed: composition.Composition, created: Collection[str], writing: epochs.Writing
+) -> list[epochs.Begun]:
+    whole = await catalog.read_whole(composed.kafka, composed.topics.catalog)
+    return await epochs.write(composed.kafka, composed.topics, composed.texts, whole.epochs, created, writing)
 
 
 def _raise_if_wrong(checked: checking.Checked) -> None:

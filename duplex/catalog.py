@@ -1,14 +1,16 @@
 """What `apply` found in each system, kept on a topic so that every process maps rows by the same column types.
 
 One message per system and entity, key `system/entity`, value JSON. The topic is compacted: the last one counts.
+Beside them are the rules that were applied, `epoch/entity` and `epoch/entity/number`: see `duplex.epochs`.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from connectors.base import TableInfo
-from duplex import broker
+from duplex import broker, epochs
 from duplex.errors import DuplexError
 from schemas.project.model import Project
 
@@ -88,15 +90,29 @@ def _table(project: Project, name: str) -> str:
 
 async def read(options: broker.Options, topic: str) -> Catalog:
     """The catalog as it stands on its topic; empty where `apply` never ran. Raises BrokerError."""
-    found: dict[str, Entry] = {}
+    return (await read_whole(options, topic)).tables
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Everything on the topic: the tables, and the rules that were applied, by entity."""
+
+    tables: Catalog
+    epochs: epochs.Epochs
+
+
+async def read_whole(options: broker.Options, topic: str) -> Whole:
+    """Everything on the topic, read once. Raises BrokerError."""
+    found: dict[str, bytes] = {}
     async for messages in broker.read_all(options, topic):
         for message in messages:
             key = (message.key or b"").decode()
             if message.value is None:
                 found.pop(key, None)
             else:
-                found[key] = msgspec.json.decode(message.value, type=Entry)
-    return found
+                found[key] = message.value
+    tables = {key: msgspec.json.decode(value, type=Entry) for key, value in found.items() if not epochs.is_epoch(key)}
+    return Whole(tables, epochs.parse(found))
 
 
 async def write(options: broker.Options, topic: str, entries: Iterable[Entry]) -> list[str]:

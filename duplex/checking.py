@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from connectors.base import ColumnInfo, TableInfo
 from connectors.errors import ConnectorsError
-from duplex import systems
+from duplex import policies, systems
 from schemas.project.columns import check_columns
 from schemas.project.findings import Finding
 from schemas.project.loading import Loaded
@@ -23,11 +23,12 @@ Tables = Mapping[tuple[str, str], TableInfo]
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a check found. `tables` are those that were seen, by (system, entity); `silent` the systems that did not
-    answer, with why."""
+    answer, with why; `facts` what was seen of policy functions, which is neither right nor wrong."""
 
     findings: tuple[Finding, ...]
     tables: Tables
     silent: Mapping[str, ConnectorsError]
+    facts: tuple[str, ...] = ()
 
     @property
     def errors(self) -> list[Finding]:
@@ -35,8 +36,15 @@ class Checked:
         return [finding for finding in self.findings if finding.severity == "error"]
 
 
+async def check_file(loaded: Loaded) -> Checked:
+    """What can be said without any system: the file by itself, and the functions that it names."""
+    tried = await policies.tried(loaded)
+    return Checked((*loaded.warnings, *tried.faults), {}, {}, tried.facts)
+
+
 async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
-    """Compare the file with the systems' tables, and try every mapping on generated values."""
+    """Compare the file with the systems' tables, and try every mapping and policy function on generated values."""
+    alone = await check_file(loaded)
     found = await systems.discover(loaded.project, connectors)
     tables: dict[tuple[str, str], TableInfo] = {}
     silent: dict[str, ConnectorsError] = {}
@@ -45,10 +53,10 @@ async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
             silent[system] = answer
         else:
             tables |= {(system, entity): table for entity, table in answer.items()}
-    findings = [*loaded.warnings, *_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
+    findings = [*alone.findings, *_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
     if not silent and not any(finding.severity == "error" for finding in findings):
         findings += laws(loaded, tables)
-    return Checked(tuple(findings), tables, silent)
+    return Checked(tuple(findings), tables, silent, alone.facts)
 
 
 def _against_columns(loaded: Loaded, tables: Tables, silent: Mapping[str, object]) -> list[Finding]:

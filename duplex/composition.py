@@ -1,18 +1,22 @@
 """A project put together: file and catalog made into what sources, processors and sinks take."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from connectors.base import Removal, TableSpec
-from duplex import broker, catalog, systems, topics
+from duplex import broker, catalog, policies, systems, topics
+from duplex.epochs import Epochs, Known, golden_schemas
+from schemas.goldens import GoldenCodec
 from schemas.identifiers import record_of_key, row_key
-from schemas.messages import Change
+from schemas.messages import Change, Epoch
+from schemas.project import epochs as rules_as_text
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
 from schemas.project.model import Mode, Project
 from schemas.topics import Topics
 from streams.mapping.compiled import TableLens
-from streams.mapping.rules import compile_rules, table_units
+from streams.mapping.functions import Functions
+from streams.mapping.rules import compile_epoch, compile_rules, table_units
 from streams.merge.rules import Rules
 
 Route = Callable[[Change], tuple[str, bytes]]
@@ -20,7 +24,10 @@ Route = Callable[[Change], tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """Everything the parts of a pipeline are made from. `rules` by entity, `specs` by system."""
+    """Everything the parts of a pipeline are made from. `rules` by entity, `specs` by system.
+
+    `functions` are the project's policy functions; `texts` the rules as text, by entity; `epochs` what was applied.
+    """
 
     project: Project
     topics: Topics
@@ -28,6 +35,19 @@ class Composition:
     rules: Mapping[str, Rules]
     specs: Mapping[str, tuple[TableSpec, ...]]
     kafka: broker.Options
+    functions: Functions = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
+    epochs: Epochs = field(default_factory=dict)
+
+    def compile(self, epoch: Epoch) -> Rules:
+        """The rules of an epoch met in a record log. Raises RulesTextError, MappingError."""
+        return compile_epoch(epoch, self.functions)
+
+    def golden_codec(self, entity: str) -> GoldenCodec:
+        """What reads the merged records of an entity, those of earlier epochs among them."""
+        pipeline = self.project.pipeline
+        earlier = golden_schemas(pipeline, entity, self.epochs.get(entity, Known()))
+        return GoldenCodec(pipeline, entity, self.project.entities[entity], earlier)
 
     def lens(self, entity: str, system: str) -> TableLens:
         """The mapping of an entity in one system."""
@@ -40,25 +60,59 @@ class Composition:
         return route(self.project, self.topics)
 
 
-def compose(loaded: Loaded, found: catalog.Catalog) -> Composition:
-    """The composition of a project whose every table is in the catalog.
+def compose(loaded: Loaded, found: catalog.Catalog, epochs: Epochs | None = None) -> Composition:
+    """The composition of a project whose every table is in the catalog, by the rules that its file says.
 
-    Raises CatalogMissingError, and MappingError for a table that no longer fits the file.
+    Raises CatalogMissingError, MappingError for a table that no longer fits the file, and PolicyError.
     """
-    project, names = loaded.project, topics.names(loaded.project)
-    catalog.require(found, project, names.catalog)
-    rules = {
-        name: compile_rules(name, entity, catalog.columns(found, project, name))
-        for name, entity in project.entities.items()
-    }
-    specs = {system: _specs(project, system, rules) for system in systems.used(project)}
-    return Composition(project, names, found, rules, specs, client_options(project.kafka))
+    return _composed(loaded, found, epochs or {}, {})
 
 
 async def composed(loaded: Loaded) -> Composition:
-    """The composition of a project that was applied. Raises BrokerError, CatalogMissingError, MappingError."""
-    names = topics.names(loaded.project)
-    return compose(loaded, await catalog.read(client_options(loaded.project.kafka), names.catalog))
+    """The composition of a project by the rules that were applied, whatever its file says by now.
+
+    A process that starts while somebody edits the file goes on by the rules that the others have. What is no rule
+    (Kafka's settings, a system's connection) is the file's. Raises BrokerError, CatalogMissingError, MappingError,
+    PolicyError.
+    """
+    topic = topics.names(loaded.project).catalog
+    whole = await catalog.read_whole(client_options(loaded.project.kafka), topic)
+    applied = {
+        name: known.applied.rules
+        for name, known in whole.epochs.items()
+        if known.applied is not None and name in loaded.project.entities
+    }
+    entities = {name: rules_as_text.read(text).entity for name, text in applied.items()}
+    project = loaded.project.model_copy(update={"entities": {**loaded.project.entities, **entities}})
+    return _composed(replace(loaded, project=project), whole.tables, whole.epochs, applied)
+
+
+def _composed(loaded: Loaded, found: catalog.Catalog, epochs: Epochs, applied: Mapping[str, str]) -> Composition:
+    project, names = loaded.project, topics.names(loaded.project)
+    catalog.require(found, project, names.catalog)
+    functions = policies.of_project(project, loaded.path.parent)
+    texts = {**rules_texts(project, found, functions), **applied}
+    rules = {name: _rules(name, text, epochs.get(name, Known()), functions) for name, text in texts.items()}
+    specs = {system: _specs(project, system, rules) for system in systems.used(project)}
+    kafka = client_options(project.kafka)
+    return Composition(project, names, found, rules, specs, kafka, functions, texts, epochs)
+
+
+def _rules(name: str, text: str, known: Known, functions: Functions) -> Rules:
+    """Compiled from the text, as the processors do it: what the text lacks, nobody has."""
+    applied = known.applied
+    number = applied.number if applied is not None and applied.rules == text else 0
+    held = rules_as_text.read(text)
+    return compile_rules(name, held.entity, held.columns, functions, number, held.functions)
+
+
+def rules_texts(project: Project, found: catalog.Catalog, functions: Functions) -> dict[str, str]:
+    """The rules of every entity as text."""
+    digests = policies.digests(functions)
+    return {
+        name: rules_as_text.rules_text(project, name, catalog.columns(found, project, name), digests)
+        for name in project.entities
+    }
 
 
 def _specs(project: Project, system: str, rules: Mapping[str, Rules]) -> tuple[TableSpec, ...]:

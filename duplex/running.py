@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from duplex import broker, catalog
+from duplex import broker, catalog, composition, epochs, policies
 from duplex.errors import DuplexError
 from duplex.supervisor import presence
 from duplex.supervisor.child import LineSink, Program
@@ -122,8 +122,8 @@ def program(part: Part, settings: Settings) -> Program:
 async def serve(loaded: Loaded, settings: Settings, wanted: Iterable[Part]) -> None:
     """Run these parts until SIGTERM or SIGINT.
 
-    Raises AlreadyRunningError, PortTakenError, CatalogMissingError. A broker that does not answer now is no reason
-    not to start: the children wait for it.
+    Raises AlreadyRunningError, PortTakenError, CatalogMissingError, UnappliedError, PolicyError. A broker that does not
+    answer now is no reason not to start: the children wait for it, and go by the rules that were applied.
     """
     with presence.locked(settings.project) as free:
         if not free:
@@ -142,12 +142,23 @@ async def serve(loaded: Loaded, settings: Settings, wanted: Iterable[Part]) -> N
 
 
 async def _require_applied(loaded: Loaded) -> None:
-    options = client_options(loaded.project.kafka)
-    topic = Topics(loaded.project.pipeline).catalog
+    project, topic = loaded.project, Topics(loaded.project.pipeline).catalog
     try:
-        catalog.require(await catalog.read(options, topic), loaded.project, topic)
+        whole = await catalog.read_whole(client_options(project.kafka), topic)
     except broker.BrokerError as error:
         log.warning(f"{error} Starting nevertheless: the pipeline waits for it.")
+        return
+    require_applied(loaded, whole)
+
+
+def require_applied(loaded: Loaded, whole: catalog.Whole) -> None:
+    """Nothing, if the file says what was applied. Raises CatalogMissingError, UnappliedError, PolicyError."""
+    project = loaded.project
+    catalog.require(whole.tables, project, Topics(project.pipeline).catalog)
+    functions = policies.of_project(project, loaded.path.parent)
+    found = epochs.unapplied(whole.epochs, composition.rules_texts(project, whole.tables, functions))
+    if found:
+        raise epochs.UnappliedError(str(loaded.path), found)
 
 
 async def _serve(supervisor: Supervisor, pipeline: str, settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """`duplex apply` and `duplex uninstall`."""
 
+import getpass
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,6 +10,7 @@ from duplex.cli import options, output
 
 if TYPE_CHECKING:
     from duplex.applying import Applied
+    from duplex.epochs import Begun
 
 
 def apply(
@@ -16,14 +18,20 @@ def apply(
     reset_topic_settings: Annotated[
         bool, typer.Option("--reset-topic-settings", help="Give topics the project's settings where they differ.")
     ] = False,
+    resolve: Annotated[
+        bool, typer.Option(help="Decide open conflicts by new rules that no longer leave them to a person.")
+    ] = True,
     as_json: options.Json = False,
 ) -> None:
-    """Make topics and install capture in every system; may be repeated, and says only what it did."""
+    """Make topics, begin new rules and install capture in every system; may be repeated, and says only what it did."""
     from duplex import applying
     from duplex.cli import project as projects
 
     loaded = projects.load(project)
-    done = output.run(applying.apply(loaded, reset_settings=reset_topic_settings, say=output.say))
+    work = applying.apply(
+        loaded, reset_settings=reset_topic_settings, say=output.say, applied_by=_user(), resolve=resolve
+    )
+    done = output.run(work)
     for warning in done.warnings:
         output.warning(warning)
     if as_json:
@@ -37,11 +45,25 @@ def apply(
 def _lines(done: "Applied", reset: bool) -> list[str]:
     lines = [f"kafka: created topic {name}" for name in done.topics]
     lines += [f"kafka: {sentence}" + ("; set back" if reset else "") for sentence in done.drift]
+    lines += [_epoch(begun) for begun in done.epochs]
     lines += [f"{system}: {sentence}" for system, sentences in done.systems.items() for sentence in sentences]
     lines += [f"catalog: recorded the columns of {name}" for name in done.catalog]
     if done.drift and not reset:
         lines.append("kafka: `duplex apply --reset-topic-settings` gives these topics the project's settings")
     return lines or ["nothing to do: everything is as it should be"]
+
+
+def _epoch(begun: "Begun") -> str:
+    what = ", ".join(begun.changes) or "written to its new log"
+    return f"rules: epoch {begun.number} of {begun.entity}: {what}"
+
+
+def _user() -> str:
+    """Who applies, as far as the machine knows: a process in a container may have no name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def uninstall(

@@ -25,7 +25,13 @@ def check(
         loaded = projects.load(project)
     except ProjectFileError as error:
         return _answer(Checked(error.findings, {}, {}), as_json)
-    return _answer(Checked(loaded.warnings, {}, {}) if offline else output.run(_live(loaded)), as_json)
+    return _answer(output.run(_offline(loaded) if offline else _live(loaded)), as_json)
+
+
+async def _offline(loaded: Any) -> "Checked":
+    from duplex import checking
+
+    return await checking.check_file(loaded)
 
 
 async def _live(loaded: Any) -> "Checked":
@@ -39,10 +45,13 @@ def _answer(checked: "Checked", as_json: bool) -> None:
     silent = {system: str(error) for system, error in checked.silent.items()}
     if as_json:
         findings = [_as_data(finding) for finding in checked.findings]
-        output.document({"ok": not checked.errors and not silent, "findings": findings, "unreachable": silent})
+        ok = not checked.errors and not silent
+        output.document({"ok": ok, "findings": findings, "unreachable": silent, "facts": checked.facts})
     else:
         for finding in checked.findings:
             output.data(str(finding))
+        for fact in checked.facts:
+            output.data(f"note: {fact}")
         for text in silent.values():
             output.error(text)
         if not checked.findings and not silent:

@@ -83,7 +83,7 @@ def add(records: Records, entity: Entity, lens: TableLens, key: tuple[str, ...],
     """Put a row where it belongs: to the record it names, or aside with the reason."""
     local = _local_id(text, key)
     try:
-        if not lens.admits(text):
+        if not lens.admits(text) or lens.is_gone(text):
             return
         row = lens.load(text)
     except RowImageError as error:
@@ -138,7 +138,12 @@ def compare(rules: Rules, records: Records) -> Iterator[Action]:
 
 def _of_verdict(rules: Rules, name: str, verdict: Verdict) -> Action:
     refused = verdict.kind == "refused"
-    winner = {"current": verdict.current.system, "incoming": verdict.incoming.system, "parked": "nobody yet: parked"}
+    winner = {
+        "current": verdict.current.system,
+        "incoming": verdict.incoming.system,
+        "parked": "nobody yet: parked",
+        "merged": "a value made of both",
+    }
     return Action(
         kind="invalid" if refused else "conflict",
         entity=rules.entity,

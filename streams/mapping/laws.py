@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeGuard, TypeVar
 
 from schemas.project.column_types import ColumnType
+from schemas.project.model import FieldRule
+from streams.mapping.conversions import canonical
 from streams.mapping.fields import FieldLens
 from streams.mapping.parts import ColumnPart, Part
 from streams.merge.values import Row, Value, Values
@@ -146,6 +148,15 @@ def _member_value(one: FieldLens, place: int, randomness: Randomness) -> Value:
         return None
     meanings = next((part.conversion.meanings for part in one.parts if _is_column(part, place)), ())
     return randomness.choice(meanings) if meanings and chance > 1 else _CANONICAL[one.rule.type](randomness)
+
+
+def sample_value(rule: FieldRule, randomness: Randomness) -> Value:
+    """A canonical value of a field, whether a system maps it or not; sometimes none."""
+
+    def member() -> Value:
+        return None if randomness.randint(0, 9) == 0 else _CANONICAL[rule.type](randomness)
+
+    return canonical(rule, member() if rule.group is None else [member() for _ in rule.group])
 
 
 def _is_column(part: Part, place: int) -> TypeGuard[ColumnPart]:

@@ -67,7 +67,7 @@ def _function(
     if name is None:
         return None
     declared, wanted = known.get(name), digests.get(name)
-    if wanted is not None and (declared is None or declared.digest != wanted):
+    if wanted and (declared is None or declared.digest != wanted):
         return Function(name, functions.changed(name))
     if declared is None:
         raise MappingError(entity, "policies", field, f"no function {name} is declared in policies/*.py")
