@@ -116,8 +116,9 @@ class Answers(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        common: Any = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
-        return [{**common, "host": address} for address in self._addresses]
+        common: dict[str, Any] = {"hostname": host, "port": port, "family": family, "proto": 0, "flags": 0}
+        found: Any = [{**common, "host": address} for address in self._addresses]
+        return list(found)
 
     async def close(self) -> None:
         self.closed = True
