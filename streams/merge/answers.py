@@ -1,28 +1,30 @@
 """An echo: which versions the row embodies now, judged unit by unit from the row found and the row left."""
 
-from streams.merge import rows
-from streams.merge.events import Changed
-from streams.merge.states import Sent, SentUnit, SystemState
+from streams.merge import fields, rows
+from streams.merge.events import Changed, Held
+from streams.merge.states import NOT_SHOWN, Sent, SentUnit, SystemState
 from streams.merge.turns import Turn
 from streams.merge.values import EXISTENCE, Row, Value
 
 CAME_TO_NOTHING = "the target took the create but has no row"
 STAYED = "the target took the delete but kept the row"
+LATE = "written by a command of ours that nobody waited for any more: not taken as an edit"
 
 
 def is_answer(entry: SystemState, event: Changed) -> bool:
-    """Whether this entry echoes the command that is out."""
-    return (
-        event.command is not None
-        and entry.out is not None
-        and event.command.rpartition("/")[2] == str(entry.out.number)
-    )
+    """Whether this entry echoes the command that is out, or one that was given up."""
+    return event.command is not None and _asked(entry, event.command) is not None
+
+
+def is_ours(entry: SystemState, event: Changed) -> bool:
+    """Whether this entry is the work of a command that was sent once, answered or not."""
+    number = "" if event.command is None else event.command.rpartition("/")[2]
+    return number.isdecimal() and 0 < int(number) <= entry.number
 
 
 def acknowledge(turn: Turn, event: Changed) -> None:
-    """The echo of the command that is out, from the row that the merge knows. Nothing in it is an edit of ours."""
-    entry = turn.system(event.system)
-    sent, entry.out = entry.out, None
+    """The echo of a command, from the row that the merge knows. Nothing in it is an edit of ours."""
+    sent = _taken(turn.system(event.system), event)
     assert sent is not None
     if event.failed is not None:
         _refused(turn, event.system, sent, event.failed)
@@ -35,8 +37,7 @@ def acknowledge(turn: Turn, event: Changed) -> None:
 
 def missed(turn: Turn, event: Changed) -> None:
     """The answer came from another row: ours is untouched, and the want is planned anew."""
-    entry = turn.system(event.system)
-    sent, entry.out = entry.out, None
+    sent = _taken(turn.system(event.system), event)
     if sent is None:
         return
     why = event.failed
@@ -44,6 +45,50 @@ def missed(turn: Turn, event: Changed) -> None:
         why = CAME_TO_NOTHING
     if why is not None:
         _refused(turn, event.system, sent, why)
+
+
+def late(turn: Turn, event: Changed) -> None:
+    """The work of a command of ours of which nothing is known any more: a machine's write, and no edit.
+
+    What it wrote was the hub's once. Where that is not the hub's value now, the row is behind, and will be corrected;
+    as the target's own triggers may have had a part in it, the value is put on record.
+    """
+    entry, side = turn.system(event.system), turn.rules.sides[event.system]
+    before, after = entry.image, None if event.after is None else side.image(event.after)
+    if after == before:
+        return
+    rows.replace(entry, after)
+    touched = [EXISTENCE, *side.columns_of] if before is None or after is None else rows.changed(side, before, after)
+    for name in touched:
+        _loosen(turn, entry, name)
+    if after is None:
+        return
+    if before is None:
+        turn.see(event.system, EXISTENCE, None if turn.state.alive else NOT_SHOWN)
+    values = side.values(after)
+    for name in touched:
+        if name in turn.rules.policies and not fields.shows(turn, event.system, name, after):
+            turn.see(event.system, name, NOT_SHOWN)
+            if name in values:
+                held = Held(event.system, values[name], event.ts_us)
+                turn.record(name, "current", turn.current(name), held, detail=LATE, rule="late")
+
+
+def _asked(entry: SystemState, command: str) -> Sent | None:
+    number = command.rpartition("/")[2]
+    if entry.out is not None and str(entry.out.number) == number:
+        return entry.out
+    return next((sent for sent in entry.lost if str(sent.number) == number), None)
+
+
+def _taken(entry: SystemState, event: Changed) -> Sent | None:
+    """The command that this answers, which waits no more."""
+    sent = None if event.command is None else _asked(entry, event.command)
+    if sent is not None and sent is entry.out:
+        entry.out = None
+    elif sent is not None:
+        entry.lost.remove(sent)
+    return sent
 
 
 def _came_or_went(turn: Turn, event: Changed, sent: Sent) -> None:

@@ -2,6 +2,7 @@
 
 from streams.merge import existence, fields
 from streams.merge.events import Decided
+from streams.merge.resolutions import remove as _remove
 from streams.merge.states import Item
 from streams.merge.turns import DECISION, Turn, Winner
 from streams.merge.values import EXISTENCE, Value
@@ -29,14 +30,20 @@ def decide(turn: Turn, event: Decided) -> bool:
 
 def decide_field(turn: Turn, system: str, name: str, value: Value, ts_us: int) -> None:
     """Set a field by decision; keeping the hub's value makes no new version."""
-    if value != turn.field(name).value:
-        fields.assign(turn, DECISION, name, value, ts_us)
+    set_value(turn, name, value, ts_us)
     side, entry = turn.rules.sides.get(system), turn.state.systems[system]
     if side is None or entry.image is None:
         return
     found = side.values(entry.image)
     if name in found and found[name] == value:
         turn.see(system, name)
+
+
+def set_value(turn: Turn, name: str, value: Value, ts_us: int) -> None:
+    """Make a person's value the hub's, as a new version if it is another."""
+    if value != turn.field(name).value:
+        fields.assign(turn, DECISION, name, value, ts_us)
+    turn.state.flips.pop(name, None)
 
 
 def is_patch(item: Item) -> bool:
@@ -46,9 +53,7 @@ def is_patch(item: Item) -> bool:
 
 def shown_version(turn: Turn, name: str) -> int:
     """The version an operator sees beside an item: the field's; of existence, the greatest of the record."""
-    if name != EXISTENCE:
-        return turn.field(name).version
-    return max(field.version for field in turn.state.fields.values())
+    return turn.shown_version(name)
 
 
 def _find(turn: Turn, wanted: str) -> Item | None:
@@ -66,13 +71,6 @@ def _objection(turn: Turn, event: Decided, item: Item) -> str:
     if existence.is_delete(item) and event.value is None and others:
         return f"other items are parked on the record: decide {others[0].number} ({others[0].field}) first"
     return ""
-
-
-def _remove(turn: Turn, item: Item) -> None:
-    turn.state.loose.pop(item.number, None)
-    for entry in turn.state.systems.values():
-        if entry.dissent.get(item.field) is item:
-            del entry.dissent[item.field]
 
 
 def _decide_existence(turn: Turn, item: Item, event: Decided) -> None:

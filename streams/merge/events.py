@@ -91,7 +91,9 @@ class Nudged:
 
 @dataclass(frozen=True, slots=True)
 class Amend:
-    """A value for a field, if the field still has this version. At "$": None ends the record, else it revives."""
+    """A value for a field, if the field still has this version. At "$": None ends the record, else it revives; the
+    version is then the greatest of the record (to revive, that of the tombstone will do).
+    """
 
     field: str
     version: int

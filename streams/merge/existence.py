@@ -11,6 +11,8 @@ from streams.merge.states import NOT_SHOWN, Item
 from streams.merge.turns import Turn, Winner
 from streams.merge.values import EXISTENCE, Row, Value
 
+BRAKE = "brake"
+
 
 def updated(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int, before: Row | None) -> None:
     """These fields of a row were edited, on the row `before`."""
@@ -53,14 +55,16 @@ def deleted(turn: Turn, system: str, ts_us: int) -> None:
         see_all(turn, system)
         return
     unseen = _unseen(turn, system)
-    if not unseen and EXISTENCE not in entry.behind:
-        bury(turn, system, system, ts_us)
-    else:
+    if unseen or EXISTENCE in entry.behind:
         _delete_against_edits(turn, system, unseen, ts_us)
+    elif system in turn.rules.braking:
+        _park_delete(turn, system, True, ts_us, BRAKE, f"deletes from {system} are held for approval")
+    else:
+        bury(turn, system, system, ts_us)
 
 
-def bury(turn: Turn, by: str, system: str, ts_us: int) -> None:
-    """The record ends, and with it whatever is parked on it. `system` is the one whose row went first."""
+def bury(turn: Turn, by: str, system: str | None, ts_us: int) -> None:
+    """The record ends, and with it whatever is parked on it. `system` is the one whose row went first, if one did."""
     fields.assign(turn, by, EXISTENCE, None, ts_us)
     for entry in turn.state.systems.values():
         for item in entry.dissent.values():
@@ -69,7 +73,7 @@ def bury(turn: Turn, by: str, system: str, ts_us: int) -> None:
     for item in turn.state.loose.values():
         turn.publish(item, "deleted", "current", "the record was deleted")
     turn.state.loose.clear()
-    if turn.system(system).image is None:
+    if system is not None and turn.system(system).image is None:
         see_all(turn, system)
 
 
@@ -94,10 +98,7 @@ def _outlive(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: int) 
     current = turn.current(EXISTENCE)
     turn.record(EXISTENCE, "incoming", current, Held(system, tuple(changed.items()), ts_us), "existence")
     for name, value in changed.items():
-        if fields.is_anothers(turn, system, name):
-            fields.keep_the_owners(turn, system, name, value, ts_us)
-        else:
-            fields.assign(turn, system, name, value, ts_us)
+        fields.outlive(turn, system, name, value, ts_us)
     revive(turn, system, ts_us)
 
 
@@ -128,12 +129,15 @@ def _park_edits(turn: Turn, system: str, changed: Mapping[str, Value], ts_us: in
 def _add_edits(turn: Turn, patch: Item, changed: Mapping[str, Value]) -> None:
     assert patch.edits is not None
     for name, value in changed.items():
+        if name not in patch.edits and name in turn.bases:
+            patch.bases[name] = turn.bases[name]
         patch.edits[name] = value
         patch.seen[name] = max(patch.seen.get(name, NOT_SHOWN), turn.seen(patch.system, name))
 
 
 def _offer_again(turn: Turn, system: str, patch: Item) -> None:
     turn.publish(patch, "revived", "incoming", "the record lives again; the edits are offered field by field")
+    turn.bases = patch.bases
     for name, value in (patch.edits or {}).items():
         if name in turn.rules.policies:
             fields.offer(turn, system, name, value, patch.ts_us, patch.seen.get(name, NOT_SHOWN), None)
@@ -143,8 +147,10 @@ def _loosen_each(turn: Turn, patch: Item) -> None:
     turn.publish(patch, "revived", "incoming", "the record lives again; the edits are parked field by field")
     for name, value in (patch.edits or {}).items():
         held = Held(patch.system, value, patch.ts_us)
-        number = turn.record(name, "parked", turn.current(name), held)
-        turn.state.loose[number] = Item(number, patch.system, name, patch.ts_us, value)
+        due_us = fields.due(turn, name) if name in turn.rules.policies else 0
+        number = turn.record(name, "parked", turn.current(name), held, rule="manual", due_us=due_us)
+        bases = {name: patch.bases[name]} if name in patch.bases else {}
+        turn.state.loose[number] = Item(number, patch.system, name, patch.ts_us, value, due_us=due_us, bases=bases)
 
 
 def _forget_what_is_absent(turn: Turn, system: str, values: Mapping[str, Value]) -> None:
@@ -177,13 +183,27 @@ def is_delete(item: Item) -> bool:
 
 
 def _delete_against_edits(turn: Turn, system: str, unseen: list[tuple[str, Value]], ts_us: int) -> None:
-    rule = turn.rules.existence
-    winner: Winner = {"update_wins": "current", "delete_wins": "incoming", "manual": "parked"}[rule]  # type: ignore[assignment]
-    newest = max((turn.field(name) for name in (EXISTENCE, *turn.rules.fields)), key=lambda field: field.version)
-    current = Held(newest.by, tuple(unseen) or True, newest.ts_us)
+    rule, held = turn.rules.existence, tuple(unseen) or True
     detail = "not seen by the deleter: " + (", ".join(name for name, _ in unseen) or "the record's revival")
-    number = turn.record(EXISTENCE, winner, current, Held(system, None, ts_us), "existence", detail)
-    if rule == "delete_wins":
-        bury(turn, system, system, ts_us)
-    elif rule == "manual":
-        turn.system(system).dissent[EXISTENCE] = Item(number, system, EXISTENCE, ts_us)
+    if rule == "manual":
+        _park_delete(turn, system, held, ts_us, "", detail)
+    elif rule == "delete_wins" and system in turn.rules.braking:
+        _park_delete(turn, system, held, ts_us, BRAKE, f"deletes from {system} are held for approval; {detail}")
+    else:
+        winner: Winner = "current" if rule == "update_wins" else "incoming"
+        turn.record(EXISTENCE, winner, _newest(turn, held), Held(system, None, ts_us), "existence", detail)
+        if rule == "delete_wins":
+            bury(turn, system, system, ts_us)
+
+
+def _park_delete(turn: Turn, system: str, held: Value, ts_us: int, rule: str, detail: str) -> None:
+    """Leave a delete to a person; its row stays away, and the record lives on everywhere else."""
+    incoming = Held(system, None, ts_us)
+    number = turn.record(EXISTENCE, "parked", _newest(turn, held), incoming, "existence", detail, rule)
+    turn.system(system).dissent[EXISTENCE] = Item(number, system, EXISTENCE, ts_us, rule=rule)
+
+
+def _newest(turn: Turn, held: Value) -> Held:
+    """What a delete would end: these values, by whom and since when the record was changed last."""
+    newest = max((turn.field(name) for name in (EXISTENCE, *turn.rules.fields)), key=lambda field: field.version)
+    return Held(newest.by, held, newest.ts_us)

@@ -11,8 +11,19 @@ numbered alike. The state given is changed in place; on an exception it is spoil
 
 from typing import assert_never
 
-from streams.merge import answers, decisions, fields, planning, rows
-from streams.merge.events import Changed, Decided, Event, Nudged, Outcome
+from streams.merge import (
+    amendments,
+    answers,
+    decisions,
+    fields,
+    looks,
+    nudges,
+    oscillation,
+    planning,
+    resolutions,
+    rows,
+)
+from streams.merge.events import Amended, Answered, Changed, Decided, Event, Looked, Nudged, Outcome
 from streams.merge.rules import Rules
 from streams.merge.states import State, SystemState, prepare
 from streams.merge.turns import Turn
@@ -37,9 +48,12 @@ def begin(state: State | None, rules: Rules) -> Turn:
 
 def take(turn: Turn, event: Event) -> bool:
     """Merge an event without planning. Returns whether it was news."""
+    turn.at_us = event.at_us or (0 if isinstance(event, Nudged) else event.ts_us)
     if not _merged(turn, event):
         return False
     settle(turn)
+    if resolutions.decide_due(turn):
+        settle(turn)
     return True
 
 
@@ -53,10 +67,14 @@ def _merged(turn: Turn, event: Event) -> bool:
     match event:
         case Changed():
             return _changed(turn, event)
+        case Looked() | Answered():
+            return _seen(turn, event)
         case Decided():
             return decisions.decide(turn, event)
+        case Amended():
+            return amendments.amend(turn, event)
         case Nudged():
-            return True
+            return nudges.nudge(turn, event)
         case _:
             assert_never(event)
 
@@ -65,7 +83,8 @@ def _changed(turn: Turn, event: Changed) -> bool:
     if event.system not in turn.rules.sides:
         turn.outcome.repeated = True
         return False
-    answer = answers.is_answer(turn.system(event.system), event)
+    entry = turn.system(event.system)
+    answer = event.command is not None and answers.is_answer(entry, event)
     if answer and rows.answers_elsewhere(turn, event):
         rows.is_news(turn, event)
         answers.missed(turn, event)
@@ -74,13 +93,27 @@ def _changed(turn: Turn, event: Changed) -> bool:
         return False
     elif answer:
         answers.acknowledge(turn, event)
+    elif event.command is not None and answers.is_ours(entry, event):
+        answers.late(turn, event)
     else:
         rows.observe(turn, event)
     return True
 
 
+def _seen(turn: Turn, event: Looked | Answered) -> bool:
+    """What was seen of a row in a system without a log."""
+    if event.system not in turn.rules.sides:
+        turn.outcome.repeated = True
+        return False
+    news = looks.looked(turn, event) if isinstance(event, Looked) else looks.answered(turn, event)
+    turn.outcome.repeated = not news
+    return news
+
+
 def settle(turn: Turn) -> None:
     """Parked fields on which everybody agrees by now are settled. Parked existence never settles by itself."""
+    if turn.state.flips:
+        oscillation.forget_past(turn)
     for system in turn.rules.systems:
         entry = turn.system(system)
         if entry.dissent:
@@ -88,6 +121,7 @@ def settle(turn: Turn) -> None:
     for number, item in list(turn.state.loose.items()):
         if item.edits is None and item.field in turn.rules.policies and item.candidate == turn.field(item.field).value:
             del turn.state.loose[number]
+            turn.state.flips.pop(item.field, None)
             turn.publish(item, "agreement", "current")
 
 
@@ -95,5 +129,6 @@ def _settle_held(turn: Turn, system: str, entry: SystemState) -> None:
     for name, item in list(entry.dissent.items()):
         if name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate):
             del entry.dissent[name]
+            turn.state.flips.pop(name, None)
             turn.see(system, name)
             turn.publish(item, "agreement", "current")

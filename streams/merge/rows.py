@@ -6,7 +6,7 @@ from streams.merge import existence
 from streams.merge.events import Changed, Held
 from streams.merge.sides import Side
 from streams.merge.states import BEFORE_ALL, SystemState
-from streams.merge.turns import Turn
+from streams.merge.turns import NOTHING_KNOWN, Turn
 from streams.merge.values import EXISTENCE, Row, Value
 
 OTHERS_LIMIT = 64
@@ -57,7 +57,7 @@ def observe(turn: Turn, event: Changed) -> None:
     if after is None:
         existence.deleted(turn, event.system, event.ts_us)
     elif before is None:
-        values = side.values(after)
+        values, turn.bases = side.values(after), NOTHING_KNOWN
         if len(values) < len(side.readable):
             report_faults(turn, event.system, None, after, side.columns)
         existence.inserted(turn, event.system, values, UNKNOWN_TIME_US if event.load else event.ts_us)
@@ -65,18 +65,25 @@ def observe(turn: Turn, event: Changed) -> None:
         touched(turn, event, before, after, [column for column in side.columns if before.get(column) != after[column]])
 
 
+def changed(side: Side, before: Row, after: Row) -> list[str]:
+    """The mapped fields, of whatever direction, in whose columns the two rows differ."""
+    columns = [column for column in side.columns if before.get(column) != after[column]]
+    return [name for name in side.columns_of if _concerned(side, name, columns)]
+
+
 def touched(turn: Turn, event: Changed, before: Row, after: Row, columns: list[str]) -> None:
     """Edits of a row that stays, in these columns."""
     side = turn.rules.sides[event.system]
     then, now = side.values(before), side.values(after)
+    turn.bases = then
     if len(now) < len(side.readable):
         report_faults(turn, event.system, before, after, columns)
-    changed = {
+    edits = {
         name: value
         for name, value in now.items()
         if (name not in then or then[name] != value) and _concerned(side, name, columns)
     }
-    existence.updated(turn, event.system, changed, event.ts_us, before)
+    existence.updated(turn, event.system, edits, event.ts_us, before)
 
 
 def _concerned(side: Side, name: str, columns: Iterable[str]) -> bool:

@@ -41,9 +41,9 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """A list as a set: what an edit added is added, what it removed is removed, the rest keeps its order; of an
-    addition and a removal out of sight of each other, the addition wins. Associative, idempotent, and commutative but
-    for the order of elements. Without a base: both sides' elements.
+    """A list as a set: what an edit added is added, what it removed is removed, the rest keeps its order. Associative,
+    idempotent, and commutative but for the order of elements, and for an element that one side removed and another
+    took out and put back: the later entry of the log has it. Without a base: both sides' elements.
     """
 
 
@@ -51,7 +51,7 @@ class Union:
 class Function:
     """A project's own function decides: `call(current, incoming, base)` gives the value, from the hub's value, the
     edit's, and what the editor saw (None where that is not known). It must be deterministic; what else it is, its
-    author says. When it raises, the edit is parked with the reason.
+    author says. When it raises, or gives what is no value, the edit is parked with the reason.
     """
 
     name: str
@@ -73,12 +73,24 @@ class Manual:
 
 
 Policy = Deciding | Manual
+
+
+def policy_name(policy: Policy) -> str:
+    """A policy in one word, as verdicts name it: `newest`, `function:longest`."""
+    return f"function:{policy.name}" if isinstance(policy, Function) else type(policy).__name__.lower()
+
+
 ExistencePolicy = Literal["update_wins", "delete_wins", "manual"]
 
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Against two systems that keep rewriting each other: the flip after `flips` within `window_us` is parked."""
+    """Against systems that keep rewriting each other: the `flips`th time within `window_us` that a field is set back
+    to what another system had just replaced is parked. `flips` 0: never.
+
+    The window is measured on the log's append time: one clock for all systems, which no source's clock can skew. A
+    backlog does not compress it: each flip but the conflicting ones answers a command of ours.
+    """
 
     flips: int = 8
     window_us: int = 60_000_000
@@ -114,11 +126,14 @@ class Rules:
     sides: Mapping[str, Side] = field(init=False, repr=False, compare=False)
     rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
     field_set: frozenset[str] = field(init=False, repr=False, compare=False)
+    additive: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sides = {system: side_of(self.lenses[system], self.fields) for system in self.systems}
         object.__setattr__(self, "sides", sides)
         object.__setattr__(self, "field_set", frozenset((*self.fields, EXISTENCE)))
+        additive = frozenset(name for name, policy in self.policies.items() if isinstance(policy, Sum | Union))
+        object.__setattr__(self, "additive", additive)
         object.__setattr__(self, "rank", {system: place for place, system in enumerate(self.systems)})
 
     def ignores_deletes(self, system: str) -> bool:

@@ -50,7 +50,8 @@ class Item(msgspec.Struct, array_like=True):
 
     `due_us` is when its fallback policy decides it (0: never). At "$" it is a delete (`edits` None) or edits against a
     tombstone (`edits`), with the versions that their rows showed before (`seen`). Elsewhere `candidate` is the parked
-    value.
+    value. `bases` has what the editor saw of each field before the first of these edits, where that is known. `rule`
+    is what parked it, where that was not the policy: brake, oscillation, function, sum.
     """
 
     number: int
@@ -61,6 +62,8 @@ class Item(msgspec.Struct, array_like=True):
     edits: dict[str, Stored] | None = None
     seen: dict[str, int] = {}
     due_us: int = 0
+    bases: dict[str, Stored] = {}
+    rule: str = ""
 
     def shown(self) -> Any:
         """The candidate as a person sees it."""
@@ -89,6 +92,8 @@ class Look(msgspec.Struct, array_like=True):
     order: int
     ts_us: int
     after: dict[str, Stored] | None
+    local_id: str = ""
+    load: bool = False
 
 
 class Flip(msgspec.Struct, array_like=True):
@@ -105,7 +110,8 @@ class SystemState(msgspec.Struct, array_like=True):
     `behind` has the version seen of every field whose version is another. `position` belongs to the row `local_id`;
     `others` keeps the last position of every other local row that was ever heard of. `refused` are the versions that
     the target would not take; `suspects` those of a refused command with several units, which are therefore tried
-    one by one. `late` are looks held while a command is out (systems without a log).
+    one by one. `late` are looks held while a command is out (systems without a log). `lost` are commands that an
+    operator has given up waiting for, whose answers may still come.
     """
 
     image: dict[str, Stored] | None = None
@@ -119,6 +125,7 @@ class SystemState(msgspec.Struct, array_like=True):
     suspects: dict[str, int] = {}
     others: dict[str, tuple[int, int]] = {}
     late: list[Look] = []
+    lost: list[Sent] = []
 
 
 class State(msgspec.Struct, array_like=True):

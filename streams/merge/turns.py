@@ -2,25 +2,33 @@
 
 from typing import Literal
 
+from streams.merge.combinations import Base
 from streams.merge.events import Held, Outcome, Verdict
-from streams.merge.rules import Rules
+from streams.merge.rules import Rules, policy_name
 from streams.merge.states import FieldState, Item, State, SystemState
-from streams.merge.values import EXISTENCE, Value
+from streams.merge.values import EXISTENCE, Value, Values
 
 DECISION = "$decision"
 Kind = Literal["value", "existence", "refused"]
-Winner = Literal["current", "incoming", "parked"]
+Winner = Literal["current", "incoming", "parked", "merged"]
+NOTHING_KNOWN: Values = {}
 
 
 class Turn:
-    """Holds together what every rule needs; lives for one event."""
+    """Holds together what every rule needs; lives for one event.
 
-    __slots__ = ("outcome", "rules", "state")
+    `at_us` is the log's time of the event. `bases` are the values that the row showed before the edits being merged:
+    what their author saw; a field that is missing there was not to be seen.
+    """
+
+    __slots__ = ("at_us", "bases", "outcome", "rules", "state")
 
     def __init__(self, state: State, rules: Rules, outcome: Outcome) -> None:
         self.state = state
         self.rules = rules
         self.outcome = outcome
+        self.at_us = 0
+        self.bases = NOTHING_KNOWN
 
     def system(self, name: str) -> SystemState:
         """The state of one system's row."""
@@ -29,6 +37,10 @@ class Turn:
     def field(self, name: str) -> FieldState:
         """The hub's value of a field."""
         return self.state.fields[name]
+
+    def base(self, name: str) -> Base:
+        """What the editor saw of a field: `(value,)`, or `()` where that is not known."""
+        return (self.bases[name],) if name in self.bases else ()
 
     def seen(self, system: str, name: str) -> int:
         """The version of a field that a system's row embodies."""
@@ -43,6 +55,12 @@ class Turn:
         else:
             behind[name] = version
 
+    def shown_version(self, name: str) -> int:
+        """The version a person sees beside an item: the field's; of existence, the greatest of the record."""
+        if name != EXISTENCE:
+            return self.state.fields[name].version
+        return max(field.version for field in self.state.fields.values())
+
     def next_record(self) -> int:
         """A number for a verdict; from the state, so that a second run numbers alike."""
         self.state.decisions += 1
@@ -55,26 +73,38 @@ class Turn:
 
     def rule_name(self, name: str) -> str:
         """What decides a field, in one word."""
-        return self.rules.existence if name == EXISTENCE else type(self.rules.policies[name]).__name__.lower()
+        return self.rules.existence if name == EXISTENCE else policy_name(self.rules.policies[name])
 
     def record(
-        self, name: str, winner: Winner, current: Held, incoming: Held, kind: Kind = "value", detail: str = ""
+        self,
+        name: str,
+        winner: Winner,
+        current: Held,
+        incoming: Held,
+        kind: Kind = "value",
+        detail: str = "",
+        rule: str = "",
+        due_us: int = 0,
     ) -> int:
-        """Put a verdict on record; returns its number."""
-        number = self.next_record()
-        verdict = Verdict(number, name, kind, self.rule_name(name), winner, current, incoming, detail)
-        self.outcome.verdicts.append(verdict)
+        """Put a verdict on record, by the field's own rule unless another is named; returns its number."""
+        number, rule, version = self.next_record(), rule or self.rule_name(name), self.shown_version(name)
+        self.outcome.verdicts.append(
+            Verdict(number, name, kind, rule, winner, current, incoming, detail, version, due_us)
+        )
         return number
 
     def refuse(self, name: str, system: str, shown: Value, detail: str, rule: str = "refused") -> None:
         """Put on record that a system's row and the hub's value stay apart, and why."""
-        current, incoming = self.current(name), Held(system, shown, self.state.fields[name].ts_us)
-        number = self.next_record()
-        self.outcome.verdicts.append(Verdict(number, name, "refused", rule, "current", current, incoming, detail))
+        incoming = Held(system, shown, self.state.fields[name].ts_us)
+        self.record(name, "current", self.current(name), incoming, "refused", detail, rule)
 
     def publish(self, item: Item, rule: str, winner: Winner, detail: str = "") -> None:
         """Say again how a parked item stands: with another candidate, or settled."""
-        kind: Kind = "existence" if item.field == EXISTENCE else "value"
-        incoming = Held(item.system, item.shown(), item.ts_us)
-        current = self.current(item.field)
-        self.outcome.verdicts.append(Verdict(item.number, item.field, kind, rule, winner, current, incoming, detail))
+        name = item.field
+        kind: Kind = "existence" if name == EXISTENCE else "value"
+        incoming, current = Held(item.system, item.shown(), item.ts_us), self.current(name)
+        due_us = item.due_us if winner == "parked" else 0
+        version = self.shown_version(name)
+        self.outcome.verdicts.append(
+            Verdict(item.number, name, kind, rule, winner, current, incoming, detail, version, due_us)
+        )

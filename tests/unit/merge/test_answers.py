@@ -109,9 +109,18 @@ def test_a_row_that_is_only_marked_as_deleted_is_not_deleted_for_ever() -> None:
     assert scene.nudge().commands == []
 
 
-def test_a_late_answer_is_an_ordinary_entry() -> None:
+def test_a_second_answer_is_a_write_of_ours_and_no_edit() -> None:
     scene = in_step(rules())
-    assert scene.change("erp", row(phone="4"), command="r/erp/1").golden
+    outcome = scene.change("erp", row(phone="4"), command="r/erp/1")
+    assert (outcome.golden, [(v.field, v.rule, v.incoming.value) for v in outcome.verdicts]) == (
+        False,
+        [("phone", "late", "4")],
+    )
+    assert [unit.set for unit in outcome.commands[0].units] == [{"phone": "1"}]
+
+
+def test_an_answer_to_somebody_else_s_command_is_an_edit() -> None:
+    assert in_step(rules()).change("erp", row(phone="4"), command="r/erp/77").golden
 
 
 def test_a_field_that_may_not_be_written_is_never_sent() -> None:

@@ -1,0 +1,140 @@
+"""Systems without a log: looks at their rows, and the results of commands, in the place of entries and echoes.
+
+A command's result has the row that its sink found and the row that it left, and so says what an echo says. What was
+seen of the row while the command was out cannot be placed before the result tells where the write stands among the
+looks: such looks are held until then.
+"""
+
+from bisect import insort
+
+from streams.merge import answers, rows
+from streams.merge.events import Answered, Changed, Looked
+from streams.merge.states import Look, SystemState
+from streams.merge.turns import Turn
+from streams.merge.values import Row
+
+LATE_LIMIT = 64
+BY_LOOK = 0
+"""The incarnation of a position that is an order of looks."""
+
+
+def looked(turn: Turn, event: Looked) -> bool:
+    """Merge a look, or hold it while a command is out. Returns whether it was news.
+
+    Of more looks than can be held the newest are kept: a change that is undone between two looks is never seen.
+    """
+    entry, after = turn.system(event.system), event.after
+    image = None if after is None else turn.rules.sides[event.system].image(after)
+    look = Look(event.order, event.ts_us, image, event.local_id, event.load)
+    if entry.out is None:
+        return _observe(turn, event.system, look)
+    is_held = any(other.order == look.order for other in entry.late)
+    if is_held or (BY_LOOK, look.order) <= entry.position:
+        return False
+    insort(entry.late, look, key=lambda other: other.order)
+    del entry.late[:-LATE_LIMIT]
+    return True
+
+
+def answered(turn: Turn, event: Answered) -> bool:
+    """Merge a command's result: what was seen before it, the row found, the row left, and what was seen after.
+
+    Returns whether it answers the command that is out, or one that was given up.
+    """
+    entry = turn.system(event.system)
+    is_out = entry.out is not None and str(entry.out.number) == event.command.rpartition("/")[2]
+    left = _left(entry, event)
+    if not answers.is_answer(entry, left) or (not is_out and left.position <= entry.position):
+        return False
+    # What was held waits no more. Looks between the two rows saw what the sink saw, or its write.
+    late = entry.late if is_out else []
+    before = [look for look in late if look.order < event.found_order]
+    after = [look for look in late if look.order > event.left_order]
+    if is_out:
+        entry.late = []
+    for look in before:
+        _observe(turn, event.system, look)
+    _find(turn, event)
+    _acknowledge(turn, left)
+    for look in after:
+        _observe(turn, event.system, look)
+    return True
+
+
+def release(turn: Turn, system: str) -> None:
+    """Nobody waits for the result any more: what was held is merged, in order."""
+    entry = turn.system(system)
+    late, entry.late = entry.late, []
+    for look in late:
+        _observe(turn, system, look)
+
+
+def _observe(turn: Turn, system: str, look: Look) -> bool:
+    return _seen(turn, _changed(system, look.local_id, look.order, look.ts_us, look.after, load=look.load))
+
+
+def _seen(turn: Turn, event: Changed) -> bool:
+    if not rows.is_news(turn, event):
+        return bool(turn.outcome.verdicts)
+    rows.observe(turn, event)
+    return True
+
+
+def _find(turn: Turn, event: Answered) -> None:
+    """What the sink found is the row as users had left it, seen or not seen before."""
+    entry, found = turn.system(event.system), event.found
+    if found is None and entry.image is None:
+        return
+    local_id = event.local_id or entry.local_id or ""
+    if (BY_LOOK, event.found_order) >= entry.position or local_id != entry.local_id:
+        seen = _changed(event.system, local_id, event.found_order, event.ts_us, found)
+        if local_id != entry.local_id or seen.position > entry.position:
+            _seen(turn, seen)
+        else:
+            rows.observe(turn, seen)
+
+
+def _acknowledge(turn: Turn, left: Changed) -> None:
+    entry = turn.system(left.system)
+    if rows.answers_elsewhere(turn, left):
+        rows.is_news(turn, left)
+        answers.missed(turn, left)
+        return
+    if not rows.is_news(turn, left) and left.local_id == entry.local_id:
+        # An application that left the row alone may leave its version alone, too.
+        entry.position = max(entry.position, left.position)
+    answers.acknowledge(turn, left)
+
+
+def _left(entry: SystemState, event: Answered) -> Changed:
+    return _changed(
+        event.system,
+        event.local_id or entry.local_id or "",
+        event.left_order,
+        event.ts_us,
+        event.left,
+        command=event.command,
+        failed=event.failed,
+    )
+
+
+def _changed(
+    system: str,
+    local_id: str,
+    order: int,
+    ts_us: int,
+    after: Row | None,
+    command: str | None = None,
+    failed: str | None = None,
+    load: bool = False,
+) -> Changed:
+    return Changed(
+        system=system,
+        local_id=local_id,
+        position=(BY_LOOK, order),
+        ts_us=ts_us,
+        after=after,
+        command=command,
+        failed=failed,
+        load=load,
+    )

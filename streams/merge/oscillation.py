@@ -1,0 +1,34 @@
+"""The guard against systems that keep rewriting each other's value of a field, with nobody at the keyboard.
+
+Only a field that changes hands is watched: an edit by the system that wrote the hub's value costs nothing.
+"""
+
+from streams.merge.states import Flip
+from streams.merge.turns import DECISION, Turn
+from streams.merge.values import Value
+
+RULE = "oscillation"
+
+
+def rewritten(turn: Turn, system: str, name: str, value: Value) -> str:
+    """Note that a system is about to replace the hub's value, and say why that is once too often, if it is."""
+    field, flips, guard = turn.field(name), turn.state.flips, turn.rules.guard
+    if field.by in ("", DECISION, system) or guard.flips <= 0:
+        return ""
+    flip = flips.get(name)
+    if flip is None or value != flip.previous or turn.at_us - flip.since_us > guard.window_us:
+        flips[name] = Flip(field.value, 0, turn.at_us)
+        return ""
+    flip.previous, flip.count = field.value, flip.count + 1
+    if flip.count < guard.flips:
+        return ""
+    del flips[name]
+    seconds = (turn.at_us - flip.since_us) / 1_000_000
+    return f"{field.by} and {system} have rewritten each other {flip.count} times in {seconds:.1f} s"
+
+
+def forget_past(turn: Turn) -> None:
+    """Let go of what happened longer ago than the window."""
+    limit_us = turn.at_us - turn.rules.guard.window_us
+    for name in [name for name, flip in turn.state.flips.items() if flip.since_us < limit_us]:
+        del turn.state.flips[name]

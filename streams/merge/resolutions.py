@@ -1,0 +1,81 @@
+"""Parked items that a policy decides after all: those past their deadline, and those under new rules."""
+
+from streams.merge import existence, fields
+from streams.merge.policies import Claim, UndecidedError
+from streams.merge.rules import Deciding, Manual, policy_name
+from streams.merge.states import Item
+from streams.merge.turns import Turn, Winner
+from streams.merge.values import EXISTENCE
+
+
+def decide_due(turn: Turn) -> bool:
+    """Decide the field items whose time has come by their fallback policies. Returns whether there were any."""
+    items = [item for item in existence.parked(turn) if 0 < item.due_us <= turn.at_us]
+    for item in items:
+        policy = turn.rules.policies.get(item.field)
+        if isinstance(policy, Manual) and policy.then is not None:
+            _decide_field(turn, item, policy.then, f"deadline:{policy_name(policy.then)}")
+    return bool(items)
+
+
+def decide_by_rules(turn: Turn) -> None:
+    """Decide every open item that the rules leave to a person no longer. Deletes held by the brake stay held."""
+    for item in existence.parked(turn):
+        policy = turn.rules.policies.get(item.field)
+        if policy is not None and not isinstance(policy, Manual):
+            _decide_field(turn, item, policy, f"rules:{policy_name(policy)}")
+    if turn.rules.existence == "manual":
+        return
+    for item in existence.parked(turn):
+        if item.field == EXISTENCE and is_open(turn, item) and not _is_braked(turn, item):
+            _decide_existence(turn, item, turn.rules.existence == "update_wins")
+
+
+def is_open(turn: Turn, item: Item) -> bool:
+    """Whether an item still waits: deciding one may end others."""
+    return any(item is other for other in existence.parked(turn))
+
+
+def remove(turn: Turn, item: Item) -> None:
+    """Take an item away from where it is kept."""
+    turn.state.loose.pop(item.number, None)
+    for entry in turn.state.systems.values():
+        if entry.dissent.get(item.field) is item:
+            del entry.dissent[item.field]
+
+
+def _decide_field(turn: Turn, item: Item, policy: Deciding, rule: str) -> None:
+    """A conflict of the item, as old as it is, with the hub's value. What no policy can decide stays parked."""
+    name, base = item.field, (item.bases[item.field],) if item.field in item.bases else ()
+    try:
+        ruling = fields.rule(turn, policy, name, Claim(item.candidate, item.ts_us, item.system), base)
+    except UndecidedError as undecided:
+        if item.due_us or item.rule != undecided.rule:
+            item.due_us, item.rule = 0, undecided.rule
+            turn.publish(item, undecided.rule, "parked", undecided.reason)
+        return
+    remove(turn, item)
+    turn.publish(item, rule, ruling.winner, ruling.detail)
+    turn.state.flips.pop(name, None)
+    if ruling.winner != "current":
+        fields.adopt(turn, item.system, name, ruling.value, item.ts_us, won=ruling.winner == "incoming")
+
+
+def _decide_existence(turn: Turn, item: Item, lives: bool) -> None:
+    """A parked delete against the record, or parked edits against a tombstone, as if they came now."""
+    is_delete = existence.is_delete(item)
+    winner: Winner = "current" if lives == is_delete else "incoming"
+    remove(turn, item)
+    turn.publish(item, f"rules:{turn.rules.existence}", winner)
+    if is_delete and not lives:
+        existence.bury(turn, item.system, item.system, item.ts_us)
+    elif lives and not is_delete:
+        turn.bases = item.bases
+        for name, value in (item.edits or {}).items():
+            if name in turn.rules.policies:
+                fields.bring_back(turn, item.system, name, value, item.ts_us)
+        existence.revive(turn, item.system, item.ts_us)
+
+
+def _is_braked(turn: Turn, item: Item) -> bool:
+    return existence.is_delete(item) and (item.rule == existence.BRAKE or item.system in turn.rules.braking)
