@@ -32,7 +32,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from streams.merge import planning
-from streams.merge.decisions import shown_version
 from streams.merge.events import Amend, Amended, Decided, Event, Nudged, Planned, Verdict
 from streams.merge.merge import begin, take
 from streams.merge.rules import Rules
@@ -109,12 +108,13 @@ def finish(other: State, rules: Rules, at_us: int) -> tuple[State, tuple[Planned
 def _lend(turn: Turn, truth: Truth) -> None:
     """Have out what the true merge has out, so that its answer is known when it comes."""
     for system in turn.rules.systems:
-        out = _true_system(truth.before, system).out
-        lent = None
-        if out is not None:
-            units = [_unit(turn, truth, system, unit) for unit in out.units]
-            lent = Sent(out.number, out.op, units)
-        turn.system(system).out = lent
+        true, entry = _true_system(truth.before, system), turn.system(system)
+        entry.out = None if true.out is None else _sent(turn, truth, system, true.out)
+        entry.lost = [_sent(turn, truth, system, sent) for sent in true.lost]
+
+
+def _sent(turn: Turn, truth: Truth, system: str, sent: Sent) -> Sent:
+    return Sent(sent.number, sent.op, [_unit(turn, truth, system, unit) for unit in sent.units])
 
 
 def _unit(turn: Turn, truth: Truth, system: str, unit: SentUnit) -> SentUnit:
@@ -170,7 +170,7 @@ def _return(turn: Turn, after: State) -> None:
     for system, entry in turn.state.systems.items():
         true = after.systems.get(system)
         if true is not None:
-            entry.out, entry.number = true.out, true.number
+            entry.out, entry.lost, entry.number = true.out, list(true.lost), true.number
 
 
 def _true_system(state: State | None, system: str) -> SystemState:
@@ -197,7 +197,7 @@ def _decided(turn: Turn, event: Decided, truth: Truth) -> tuple[Decided | None, 
     if not alike:
         why = f"{decided.field} of {decided.system} is not parked under these rules"
         return None, [Orphan("decision", decided.field, event.value, why)]
-    version = shown_version(turn, decided.field)
+    version = turn.shown_version(decided.field)
     return replace(event, item=str(alike[0].number), candidate=alike[0].shown(), version=version), []
 
 
@@ -209,19 +209,24 @@ def _decision_without_object(turn: Turn, event: Decided, refusal: str) -> Orphan
 def _amended(turn: Turn, event: Amended, truth: Truth) -> tuple[Amended | None, list[Orphan]]:
     if event.kind == "replay":
         return None, []
-    given, orphans = [], []
+    given: list[Amend] = []
+    orphans: list[Orphan] = []
     for amend in event.fields:
-        true = None if truth.before is None else truth.before.fields.get(amend.field)
-        field = turn.state.fields.get(amend.field)
-        if true is None or field is None or true.version != amend.version:
+        name = amend.field
+        if name not in turn.rules.field_set:
+            continue
+        if _value(truth.after, name) != amend.value:
             given.append(replace(amend, version=NOT_SHOWN))
-        elif true.value == field.value:
-            given.append(replace(amend, version=field.version))
+        elif _value(truth.before, name) == _value(turn.state, name):
+            given.append(replace(amend, version=turn.shown_version(name)))
         else:
-            why = f"{amend.field} has another value under these rules"
-            orphans.append(Orphan("amendment", amend.field, amend.value, why))
-    known: list[Amend] = [amend for amend in given if amend.field in turn.rules.field_set]
-    return (replace(event, fields=tuple(known)) if known else None), orphans
+            orphans.append(Orphan("amendment", name, amend.value, f"{name} is otherwise under these rules"))
+    return (replace(event, fields=tuple(given)) if given else None), orphans
+
+
+def _value(state: State | None, name: str) -> Value:
+    field = None if state is None else state.fields.get(name)
+    return None if field is None else field.value
 
 
 def items(state: State | None) -> Iterator[Item]:
