@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from duplex.cli import apply, check, demo, dev, doctor, init, output, plan, record, run, status, topic
+from duplex.cli import apply, brake, check, conflicts, demo, dev, doctor, init, output, plan, record, run, status, topic
 
 app = typer.Typer(
     name="duplex",
@@ -60,6 +60,8 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
+app.add_typer(conflicts.app, name="conflicts")
+app.add_typer(brake.app, name="brake")
 app.add_typer(record.app, name="record")
 app.add_typer(topic.app, name="topic")
 app.add_typer(dev.app, name="dev")
