@@ -1,4 +1,4 @@
-"""`duplex record`: one record, as every system and the merge hold it."""
+"""`duplex record`: one record, as every system and the merge hold it, and why its values are what they are."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -7,9 +7,18 @@ import typer
 from duplex.cli import options, output
 
 if TYPE_CHECKING:
-    from duplex.records import Shown
+    from duplex.explaining.facts import Explanation
+    from duplex.explaining.showing import Shown
+    from schemas.project.loading import Loaded
 
 app = typer.Typer(help="Look at single records.", no_args_is_help=True)
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="A record id, a row as `system:7`, `system:[7]` or `[7]`, or a natural key's value."
+    ),
+]
+Entity = Annotated[str | None, typer.Option(help="Look in this entity only.")]
 
 
 @app.callback()
@@ -19,30 +28,64 @@ def record() -> None:
 
 @app.command()
 def show(
-    name: Annotated[
-        str, typer.Argument(metavar="ID", help="A record id, a row as `system:[7]`, `[7]`, or a natural key's value.")
-    ],
+    name: Name,
     project: options.Project = options.DEFAULT_PROJECT,
-    entity: Annotated[str | None, typer.Option(help="Look in this entity only.")] = None,
+    entity: Entity = None,
     as_json: options.Json = False,
 ) -> None:
     """Show each system's row, the merged record with versions and provenance, and what is under way."""
-    from duplex import records
     from duplex.cli import project as projects
+    from duplex.explaining.showing import lines
 
-    loaded = projects.load(project)
-    shown = output.run(records.find(loaded, name, entity))
+    shown = output.run(_shown(projects.load(project), name, entity))
     if as_json:
         return output.document(shown)
     for number, one in enumerate(shown):
         if number:
             output.data("")
-        _print(one)
+        for line in lines(one):
+            output.data(line)
     return None
 
 
-def _print(one: "Shown") -> None:
-    from duplex.records import lines
+async def _shown(loaded: "Loaded", name: str, entity: str | None) -> "list[Shown]":
+    from duplex import composition
+    from duplex.explaining import finding, showing
 
-    for line in lines(one):
-        output.data(line)
+    composed = await composition.composed(loaded)
+    return [await showing.show(composed, one) for one in await finding.find(composed, loaded.path, name, entity)]
+
+
+@app.command()
+def explain(
+    name: Name,
+    field: Annotated[str | None, typer.Argument(metavar="[FIELD]", help="Explain this field only.")] = None,
+    project: options.Project = options.DEFAULT_PROJECT,
+    entity: Entity = None,
+    history: Annotated[bool, typer.Option("--history", help="Every value that each field ever had.")] = False,
+    as_json: options.Json = False,
+) -> None:
+    """Say why every value is what it is: its event, its rule, what it beat, its commands and their echoes."""
+    from duplex.cli import project as projects
+    from duplex.explaining.sentences import sentences
+
+    found = output.run(_explained(projects.load(project), name, field, entity, history))
+    if as_json:
+        return output.document(found)
+    for number, one in enumerate(found):
+        if number:
+            output.data("")
+        for line in sentences(one):
+            output.data(line)
+    return None
+
+
+async def _explained(
+    loaded: "Loaded", name: str, field: str | None, entity: str | None, history: bool
+) -> "list[Explanation]":
+    from duplex import composition
+    from duplex.explaining import answering, finding
+
+    composed = await composition.composed(loaded)
+    found = await finding.find(composed, loaded.path, name, entity, answering.beside)
+    return [await answering.explained(composed, one, field, history) for one in found]

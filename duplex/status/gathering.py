@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
-from duplex import broker, catalog, composition, records, systems, topics
+from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
 from duplex.errors import DuplexError
 from duplex.status.facts import Hop, Problem, Refusal, Status
@@ -141,8 +141,9 @@ async def _stands(composed: Composition, refusal: Conflict) -> bool:
     entity, system = refusal.entity, refusal.incoming.system
     if entity not in composed.rules or system not in composed.rules[entity].systems:
         return False
-    topic = composed.topics.state("merge", entity)
-    data = await records.last_state(composed.kafka, topic, refusal.record_id.encode())
+    key = refusal.record_id.encode()
+    place = lookups.place_of(composed, "merge", entity, key)
+    data = (await lookups.recovered(composed.kafka, place, (key,))).get(key)
     held = None if data is None else states.decode(data).systems.get(system)
     if held is None:
         return True
