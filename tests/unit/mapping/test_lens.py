@@ -4,7 +4,7 @@ import pytest
 
 from schemas.project.model import Entity
 from streams.errors import MappingError, RowImageError
-from streams.mapping.compiled import compile_lens
+from streams.mapping.compiled import TableLens, compile_lens
 from streams.mapping.rules import table_units
 from streams.merge.lenses import Lens
 from streams.merge.rules import Manual, Newest, Owner, Priority
@@ -161,3 +161,26 @@ def test_rules_follow_the_project_file() -> None:
     assert rules.policies["address"] == Manual()
     assert rules.policies["name"] == Newest()
     assert (rules.existence, rules.deletes) == ("delete_wins", {"crm": "remove", "erp": "ignore"})
+
+
+def marked(**columns: str) -> TableLens:
+    gone = {"inactive": {"column": "gone", "value": True, "restore": False}}
+    held = {"table": "t", "map": {"f": "f"}}
+    entity = Entity.model_validate({"fields": {"f": {}}, "on_delete": {"s": gone}, "systems": {"s": held}})
+    return compile_lens(entity, "s", {"f": "text", **columns}, "e")
+
+
+def test_a_row_with_the_value_that_marks_it_counts_as_gone() -> None:
+    lens = marked(gone="boolean")
+    assert lens.is_gone('{"f": "x", "gone": true}')
+    assert not lens.is_gone('{"f": "x", "gone": false}')
+    assert not lens.is_gone('{"f": "x", "gone": null}')
+    assert lens.columns == ("f",)
+    assert not contact_lens("crm").is_gone(IMAGE)
+
+
+def test_a_row_without_the_column_that_would_mark_it_is_refused() -> None:
+    with pytest.raises(RowImageError):
+        marked(gone="boolean").is_gone('{"f": "x"}')
+    with pytest.raises(MappingError, match="gone: the table has no such column"):
+        marked()

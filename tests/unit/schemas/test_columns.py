@@ -117,3 +117,39 @@ def test_a_shared_key_is_filled_by_the_record_itself(tmp_path: Path) -> None:
     assert rules.check_columns(loaded(tmp_path, text), catalog, {("crm", "contact"): ("id",)}) == []
     unsure = rules.check_columns(loaded(tmp_path, text), catalog)
     assert [one.severity for one in unsure] == ["warning"]
+
+
+GONE = "erp: {inactive: {column: gone, value: true, restore: false}}"
+
+
+def _inactive(folder: Path, option: str, column: _Column) -> list[str]:
+    found = _findings(folder, changed("erp: ignore", option), erp={"gone": column})
+    return [str(finding).split(": ", 1)[1] for finding in found]
+
+
+def test_the_column_of_inactive_rows_needs_no_other_filling(tmp_path: Path) -> None:
+    assert _inactive(tmp_path, GONE, _Column("boolean", nullable=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("option", "column", "words"),
+    [
+        (GONE, _Column("text"), "inactive.value: is no value of a column of type text; write it in quotes"),
+        (GONE.replace("false", "no thing"), _Column("boolean"), "inactive.restore: is no value of a column of type"),
+        (GONE.replace("false", "null"), _Column("boolean", nullable=False), "inactive.restore: column gone may not be"),
+        (GONE.replace("true", "x"), _Column("mood", values=("y", "z")), "inactive.value: mood has no label x"),
+        (GONE, _Column("boolean", generated=True), "inactive.column: column gone is generated"),
+        (GONE.replace("column: gone", "column: gon"), _Column("boolean"), 'has no column gon; did you mean "gone"?'),
+    ],
+)
+def test_the_column_of_inactive_rows_must_hold_both_values(
+    tmp_path: Path, option: str, column: _Column, words: str
+) -> None:
+    lines = _inactive(tmp_path, option, column)
+    assert any(words in line for line in lines), lines
+
+
+def test_a_sum_in_a_column_that_rounds_is_a_warning(tmp_path: Path) -> None:
+    found = _findings(tmp_path, changed("owner: erp", "on_conflict: sum"), erp={"credit": _Column("integer")})
+    assert [finding.severity for finding in found] == ["warning"]
+    assert "of what the sum's edits add, it does not show the rest" in found[0].message

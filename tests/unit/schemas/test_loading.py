@@ -4,10 +4,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from schemas.project import durations
 from schemas.project.findings import ProjectFileError
 from schemas.project.loading import load
-from schemas.project.model import Column, Join, Mode, Priority
+from schemas.project.model import Column, Function, Join, ManualUntil, Mode, Priority
 from tests.unit.schemas.projects import ENVIRONMENT, WHOLE, changed, loaded, refusal, written
 
 
@@ -103,6 +106,44 @@ FAULTS: list[tuple[str, str, str, str]] = [
     ("      name: {}\n", "      name: !odd x\n", "11:13: entities.contact.fields.name",
      "the tag !odd is not supported"),
     ("systems:\n", "systems: [\n", "5:3: ", "not valid YAML"),
+    ("systems:\n", "systems:\n  brake: {connector: memory}\n", "4:3: systems.brake", "its own in on_delete"),
+    ("systems:\n", "systems:\n  epoch: {connector: memory}\n", "4:3: systems.epoch", "a meaning of its own in the"),
+    ("name: {}", "name: {on_conflict: sum}", "11:27: entities.contact.fields.name.on_conflict",
+     "sum is for single fields of type integer, decimal or float, and this one is of type string; give the field"),
+    ("name: {}", "name: {on_conflict: union}", "11:27: entities.contact.fields.name.on_conflict",
+     "union is for single fields of type list, and this one is of type string"),
+    ("on_conflict: manual}", "on_conflict: union, type: list}", "15:53: entities.contact.fields.address.on_conflict",
+     "this one is a group of list"),
+    ("phone: {on_conflict: {priority: [crm, erp]}}", "phone: {type: integer, on_conflict: sum}",
+     "13:43: entities.contact.fields.phone.on_conflict", "crm maps this field by a table of values"),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 3d, then: manual}}}",
+     "11:57: entities.contact.fields.name.on_conflict.manual.then", "it may not be manual"),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 3d}}}",
+     "11:28: entities.contact.fields.name.on_conflict.manual.then", "is missing"),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 3 days, then: newest}}}",
+     "11:47: entities.contact.fields.name.on_conflict.manual.deadline", "such as 30s, 5m, 2h or 3d"),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 0d, then: newest}}}", "11:47: ", "longer than nothing"),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 3d, then: newst}}}", "11:57: ", 'did you mean "newest"?'),
+    ("name: {}", "name: {on_conflict: {manual: {deadline: 3d, then: {priority: [epr]}}}}",
+     "11:69: entities.contact.fields.name.on_conflict.manual.then.priority[0]", 'did you mean "erp"?'),
+    ("name: {}", "name: {on_conflict: {manul: {deadline: 3d, then: newest}}}",
+     "11:28: entities.contact.fields.name.on_conflict.manul", 'no such key; did you mean "manual"?'),
+    ("name: {}", "name: {on_conflict: {function: not a name}}", "11:38: ", "names are"),
+    ("    on_delete", "    guard: {flips: 1}\n    on_delete", "16:20: entities.contact.guard.flips", "at least 2"),
+    ("erp: ignore", "erp: {inactiv: {column: gone}}", "16:23: entities.contact.on_delete.erp.inactiv",
+     'no such key; did you mean "inactive"?'),
+    ("erp: ignore", "erp: {inactive: {column: gone, value: true}}",
+     "16:23: entities.contact.on_delete.erp.inactive.restore", "is missing"),
+    ("erp: ignore", "erp: {inactive: {column: gone, value: true, restore: true}}",
+     "16:70: entities.contact.on_delete.erp.inactive.restore", "could not be told apart"),
+    ("erp: ignore", "erp: {inactive: {column: town, value: x, restore: y}}",
+     "16:42: entities.contact.on_delete.erp.inactive.column", "column town is mapped to address.city"),
+    ("erp: ignore", "crm: {inactive: {column: kind, value: x, restore: y}}",
+     "16:42: entities.contact.on_delete.crm.inactive.column", "rows of crm are filtered by kind"),
+    ("erp: ignore", "crm: {inactive: {column: kind, value: x, restore: y}}", "16:42: ", "constants sets column kind"),
+    ("erp: ignore", "erp: {archive: {table: gone}}", "16:40: entities.contact.on_delete.erp.archive.table",
+     "named with its schema"),
+    ("erp: ignore", "crm: {archive: {table: public.contacts}}", "16:40: ", "entity contact takes this table"),
 ]  # fmt: skip
 
 
@@ -183,6 +224,59 @@ def test_a_file_of_endless_aliases_is_refused(tmp_path: Path) -> None:
         f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)
     )
     assert "too large" in str(refusal(tmp_path, bomb)[0])
+
+
+WARNINGS = [
+    ("name: {}", "name: {sensitive: true}", "fields.name.sensitive: is sensitive, and decided by newest"),
+    ("name: {}", "name: {sensitive: true, on_conflict: {manual: {deadline: 1h, then: newest}}}",
+     "entities.contact.fields.name.on_conflict.manual.then: after its deadline, this field is sensitive"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "words"), WARNINGS)
+def test_what_may_be_and_is_risky_is_a_warning(tmp_path: Path, old: str, new: str, words: str) -> None:
+    lines = [str(warning) for warning in loaded(tmp_path, changed(old, new)).warnings]
+    assert any(words in line for line in lines)
+
+
+@pytest.mark.parametrize("safe", ["owner: erp", "on_conflict: manual", "on_conflict: {priority: [erp]}"])
+def test_a_sensitive_field_that_no_clock_decides_is_fine(tmp_path: Path, safe: str) -> None:
+    assert loaded(tmp_path, changed("name: {}", f"name: {{sensitive: true, {safe}}}")).warnings == ()
+
+
+def test_a_sum_that_a_system_cannot_show_is_a_warning(tmp_path: Path) -> None:
+    text = changed("owner: erp}", "on_conflict: sum}").replace(
+        "credit: credit\n", "credit: {column: credit, places: 2}\n"
+    )
+    (warning,) = loaded(tmp_path, text).warnings
+    assert "erp keeps 2 decimal places" in str(warning)
+    assert warning.suggestion == "give the field places: 2"
+
+
+def test_policies_modes_and_lengths_of_time_are_read(tmp_path: Path) -> None:
+    text = changed("name: {}", "name: {on_conflict: {manual: {deadline: 90m, then: {function: longest}}}}")
+    text = text.replace(
+        "on_delete: {erp: ignore, policy: manual}",
+        "guard: {flips: 3, window: 30s}\n    on_delete: {erp: {inactive: {column: gone, value: true, restore: null}}, "
+        "crm: {archive: {table: old.contacts}}, brake: {}, tombstones: 90d}",
+    )
+    contact = loaded(tmp_path, text).project.entities["contact"]
+    until = contact.fields["name"].on_conflict
+    assert isinstance(until, ManualUntil)
+    assert (until.manual.deadline_us, until.manual.then) == (5_400_000_000, Function(function="longest"))
+    assert (contact.guard.flips, contact.guard.window_us) == (3, 30_000_000)
+    assert contact.on_delete.modes == {
+        "erp": Mode("inactive", "gone", True, None),
+        "crm": Mode("archive", table="old.contacts"),
+    }
+    assert contact.on_delete.brake is not None
+    assert (contact.on_delete.brake.count, contact.on_delete.brake.share) == (100, 0.05)
+    assert (contact.on_delete.brake.window_us, contact.on_delete.tombstones_us) == (3_600_000_000, 7_776_000_000_000)
+
+
+@given(st.integers(1, 3_153_600_000))
+def test_a_length_of_time_is_written_as_it_is_read(seconds: int) -> None:
+    assert durations.parse(durations.text(seconds * 1_000_000)) == seconds * 1_000_000
 
 
 def test_what_is_only_odd_is_a_warning(tmp_path: Path) -> None:
