@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
 from duplex import broker, catalog, checking, composition, epochs, systems, topics
+from duplex.epochs import Begun
 from duplex.errors import DuplexError
 from schemas.project.findings import ProjectFileError
 from schemas.project.kafka import client_options
@@ -24,7 +25,7 @@ class Applied:
     """What `apply` did, and what it found different and left alone."""
 
     topics: list[str] = field(default_factory=list)
-    epochs: list[epochs.Begun] = field(default_factory=list)
+    epochs: list[Begun] = field(default_factory=list)
     systems: dict[str, list[str]] = field(default_factory=dict)
     catalog: list[str] = field(default_factory=list)
     drift: list[str] = field(default_factory=list)
@@ -84,7 +85,7 @@ async def _restart(
 
 async def _epochs(
     composed: composition.Composition, created: Collection[str], writing: epochs.Writing
-) -> list[epochs.Begun]:
+) -> list[Begun]:
     whole = await catalog.read_whole(composed.kafka, composed.topics.catalog)
     return await epochs.write(composed.kafka, composed.topics, composed.texts, whole.epochs, created, writing)
 
