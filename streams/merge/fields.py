@@ -99,6 +99,10 @@ def keep_the_owners(turn: Turn, system: str, name: str, value: Value, ts_us: int
     if agrees(turn, system, name, value):
         turn.see(system, name)
         return
+    why = oscillation.insisted(turn, system, name, value) if turn.state.alive else ""
+    if why:
+        park(turn, system, name, value, ts_us, oscillation.RULE, why)
+        return
     turn.record(name, "current", turn.current(name), Held(system, value, ts_us))
     turn.see(system, name, NOT_SHOWN)
 

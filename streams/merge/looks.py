@@ -100,10 +100,11 @@ def _acknowledge(turn: Turn, left: Changed) -> None:
         rows.is_news(turn, left)
         answers.missed(turn, left)
         return
-    if not rows.is_news(turn, left) and left.local_id == entry.local_id:
-        # An application that left the row alone may leave its version alone, too.
-        entry.position = max(entry.position, left.position)
-    answers.acknowledge(turn, left)
+    # An application that left the row alone may leave its version alone, too: then the answer is no news, but counts.
+    if rows.is_news(turn, left) or left.local_id == entry.local_id:
+        answers.acknowledge(turn, left)
+    else:
+        answers.missed(turn, left)
 
 
 def _left(entry: SystemState, event: Answered) -> Changed:

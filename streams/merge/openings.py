@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from streams.merge.events import Held, Outcome
-from streams.merge.existence import parked
 from streams.merge.rules import Rules
 from streams.merge.states import Item, State
 from streams.merge.turns import Turn
@@ -35,11 +34,9 @@ class Opening:
 
 def openings(state: State, rules: Rules) -> list[Opening]:
     """The open items of a record, in the order in which they were parked."""
-    if not state.fields:
-        return []
-    turn = Turn(state, rules, Outcome())
-    items = sorted(parked(turn), key=lambda item: item.number)
-    return [_opening(turn, item) for item in items if item.field in state.fields]
+    held = [item for entry in state.systems.values() for item in entry.dissent.values()]
+    items = sorted((*held, *state.loose.values()), key=lambda item: item.number)
+    return [_opening(Turn(state, rules, Outcome()), item) for item in items]
 
 
 def _opening(turn: Turn, item: Item) -> Opening:

@@ -27,6 +27,26 @@ def rewritten(turn: Turn, system: str, name: str, value: Value) -> str:
     return f"{field.by} and {system} have rewritten each other {flip.count} times in {seconds:.1f} s"
 
 
+def insisted(turn: Turn, system: str, name: str, value: Value) -> str:
+    """Note that a system wrote this value into another's field, and say why that is once too often, if it is.
+
+    Its row is corrected each time; one that insists would be corrected for ever.
+    """
+    flips, guard = turn.state.flips, turn.rules.guard
+    flip = flips.get(name)
+    if guard.flips <= 0:
+        return ""
+    if flip is None or value != flip.previous or turn.at_us - flip.since_us > guard.window_us:
+        flips[name] = Flip(value, 0, turn.at_us)
+        return ""
+    flip.count += 1
+    if flip.count < guard.flips:
+        return ""
+    del flips[name]
+    seconds = (turn.at_us - flip.since_us) / 1_000_000
+    return f"{system} has written over {turn.field(name).by}'s value {flip.count + 1} times in {seconds:.1f} s"
+
+
 def forget_past(turn: Turn) -> None:
     """Let go of what happened longer ago than the window."""
     limit_us = turn.at_us - turn.rules.guard.window_us

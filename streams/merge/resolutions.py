@@ -19,10 +19,15 @@ def decide_due(turn: Turn) -> bool:
 
 
 def decide_by_rules(turn: Turn) -> None:
-    """Decide every open item that the rules leave to a person no longer. Deletes held by the brake stay held."""
+    """Decide every open item that the rules leave to a person no longer. Deletes held by the brake stay held.
+
+    What stays with a person gets, or loses, the deadline that the rules now set.
+    """
     for item in existence.parked(turn):
         policy = turn.rules.policies.get(item.field)
-        if policy is not None and not isinstance(policy, Manual):
+        if isinstance(policy, Manual):
+            _set_deadline(turn, item)
+        elif policy is not None:
             _decide_field(turn, item, policy, f"rules:{policy_name(policy)}")
     if turn.rules.existence == "manual":
         return
@@ -42,6 +47,13 @@ def remove(turn: Turn, item: Item) -> None:
     for entry in turn.state.systems.values():
         if entry.dissent.get(item.field) is item:
             del entry.dissent[item.field]
+
+
+def _set_deadline(turn: Turn, item: Item) -> None:
+    due_us = fields.due(turn, item.field)
+    if not item.rule and bool(due_us) != bool(item.due_us):
+        item.due_us = due_us
+        turn.publish(item, "manual", "parked")
 
 
 def _decide_field(turn: Turn, item: Item, policy: Deciding, rule: str) -> None:
