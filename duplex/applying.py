@@ -83,9 +83,7 @@ async def _restart(
     return [f"every row of {entity} will be read" for entity in anew]
 
 
-async def _epochs(
-    composed: composition.Composition, created: Collection[str], writing: epochs.Writing
-) -> list[Begun]:
+async def _epochs(composed: composition.Composition, created: Collection[str], writing: epochs.Writing) -> list[Begun]:
     whole = await catalog.read_whole(composed.kafka, composed.topics.catalog)
     return await epochs.write(composed.kafka, composed.topics, composed.texts, whole.epochs, created, writing)
 
