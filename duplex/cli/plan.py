@@ -15,7 +15,9 @@ def plan(
     limit: Annotated[int, typer.Option(min=0, help="At most so many of each kind are listed; all are counted.")] = 20,
     as_json: options.Json = False,
 ) -> None:
-    """Show what a first sync would create, update, link and decide; write nothing. Exit code 3: there are changes."""
+    """Show what a first sync, and rules that changed, would do; write nothing. Exit code 3: there are changes."""
+    from msgspec import structs
+
     from duplex.cli import project as projects
     from duplex.planning import actions, comparing
 
@@ -23,12 +25,31 @@ def plan(
     found = output.run(comparing.plan(loaded, say=output.say))
     shown = actions.limited(found.actions, limit)
     if as_json:
-        output.document({"changes": found.changes, "entities": found.entities, "actions": shown})
+        rules = [structs.replace(change, decided=change.decided[:limit]) for change in found.rules]
+        document = {"changes": found.changes, "entities": found.entities, "actions": shown, "rules": rules}
+        output.document(document | ({"rules_unknown": found.silence} if found.silence else {}))
     else:
-        for line in _lines(found, shown, limit):
+        for line in [*_rules(found, limit), *_lines(found, shown, limit)]:
             output.data(line)
+    if found.silence:
+        output.warning(f"whether rules change is not known: {found.silence}")
     if found.changes:
         output.leave(output.Exit.CHANGES)
+
+
+def _rules(found: "Plan", limit: int) -> list[str]:
+    lines: list[str] = []
+    for change in found.rules:
+        lines.append(f"rules of {change.entity} would change (epoch {change.number}):")
+        lines += [f"  ~ {words}" for words in change.changes]
+        if change.open:
+            decided = len(change.decided)
+            what = f"of {change.open} open conflicts {decided} would be decided, {change.left} left open"
+            lines.append(f"  {what}; commands to send: {change.commands}")
+        lines += [f"    {one.sentence()}" for one in change.decided[:limit]]
+        if len(change.decided) > limit:
+            lines.append(f"    … and {len(change.decided) - limit} more")
+    return lines
 
 
 def _lines(found: "Plan", shown: list, limit: int) -> list[str]:  # type: ignore[type-arg]
@@ -41,7 +62,7 @@ def _lines(found: "Plan", shown: list, limit: int) -> list[str]:  # type: ignore
         hidden = sum(counts.total.values()) - sum(action.entity == name for action in shown)
         if hidden:
             lines.append(f"    … and {hidden} more (--limit {limit * 10 or 20} shows more of them)")
-    lines.append("a first sync would change this; nothing was written" if found.changes else "nothing to change")
+    lines.append("this would change; nothing was written" if found.changes else "nothing to change")
     return lines
 
 

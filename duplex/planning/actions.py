@@ -58,16 +58,52 @@ class Counts(msgspec.Struct, kw_only=True):
     by_system: dict[str, dict[str, int]] = {}
 
 
+class Ruled(msgspec.Struct, frozen=True, kw_only=True):
+    """An open conflict that new rules would decide: both sides as text, and whose value the record would have."""
+
+    record_id: str
+    field: str
+    rule: str
+    current: str
+    incoming: str
+    winner: str
+
+    def sentence(self) -> str:
+        """The decision on one line."""
+        return (
+            f"! {self.record_id}  {self.field}: {self.current} against {self.incoming}, by {self.rule}: {self.winner}"
+        )
+
+
+class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
+    """New rules of an entity: the number they would have, what changes in words, and what becomes of the conflicts
+    that are open: how many, which of them are decided, how many are left, and how many commands that would send.
+    """
+
+    entity: str
+    number: int
+    changes: tuple[str, ...]
+    open: int = 0
+    left: int = 0
+    commands: int = 0
+    decided: tuple[Ruled, ...] = ()
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole plan: every action, and how many of each kind there are."""
+    """The whole plan: every action, how many of each kind there are, and the rules that would change.
+
+    `silence` says why it is not known which rules would change, where that is so.
+    """
 
     entities: dict[str, Counts]
     actions: tuple[Action, ...]
+    rules: tuple[RuleChange, ...] = ()
+    silence: str = ""
 
     @property
     def changes(self) -> bool:
-        """Whether anything would be written, decided or parked."""
-        return any(action.kind in CHANGES for action in self.actions)
+        """Whether anything would be written, decided or parked, or other rules would hold."""
+        return bool(self.rules) or any(action.kind in CHANGES for action in self.actions)
 
 
 def counted(records: int, rows: dict[str, int], actions: Iterable[Action]) -> Counts:

@@ -4,8 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
+from msgspec import structs
 
 from duplex import catalog, checking, composition, systems
+from duplex.broker import BrokerError
+from duplex.planning import changes
 from duplex.planning.actions import Action, Plan, counted
 from schemas.project.findings import ProjectFileError
 from schemas.project.loading import Loaded
@@ -42,10 +45,20 @@ class Records:
 
 
 async def plan(loaded: Loaded, *, say: Say) -> Plan:
-    """What a first sync would do. Reads all rows; writes nothing.
+    """What a first sync would do, and what a change of rules would. Reads all rows; writes nothing.
 
-    Raises ProjectFileError for what does not fit the tables, UnreachableError for a system that does not answer.
+    A broker that does not answer hides only whether rules change. Raises ProjectFileError for what does not fit the
+    tables, UnreachableError for a system that does not answer, MappingError, PolicyError.
     """
+    composed, compared = await _compared(loaded, say)
+    say("comparing rules with those applied")
+    try:
+        return structs.replace(compared, rules=tuple(await changes.rule_changes(composed)))
+    except BrokerError as error:
+        return structs.replace(compared, silence=str(error))
+
+
+async def _compared(loaded: Loaded, say: Say) -> tuple[composition.Composition, Plan]:
     async with systems.opened(loaded.project) as connectors:
         checked = await checking.check(loaded, connectors)
         for error in checked.silent.values():
@@ -61,7 +74,7 @@ async def plan(loaded: Loaded, *, say: Say) -> Plan:
             found = [*records.apart, *compare(composed.rules[name], records)]
             counts[name] = counted(len(records.found), records.rows, found)
             actions += found
-    return Plan(entities=counts, actions=tuple(actions))
+    return composed, Plan(entities=counts, actions=tuple(actions))
 
 
 async def _read(composed: composition.Composition, connectors: systems.Connectors, name: str) -> Records:

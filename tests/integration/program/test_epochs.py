@@ -7,11 +7,17 @@ import pytest
 
 from connectors import memory
 from duplex import applying, broker, catalog, composition, epochs, running
+from duplex.planning import comparing
+from duplex.planning.actions import Plan
 from schemas.codec import Codec
 from schemas.messages import Epoch
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded, load
+from streams.merge import states
+from streams.merge.events import Changed
+from streams.merge.merge import merge
 from streams.merge.rules import Manual, Newest
+from streams.processors import changelogs
 from tests.waiting import eventually
 
 PROJECT = """
@@ -169,3 +175,45 @@ async def test_a_record_log_made_anew_is_told_the_rules_again(project: Applying)
     (begun,) = await project.apply()
     assert (begun.number, begun.changes) == (1, ())
     assert sorted(partition for partition, _ in await project.log()) == [0, 1, 2]
+
+
+async def with_an_open_conflict(project: Applying) -> None:
+    """The state of a record whose name is one in crm, and another in erp, under rules that leave it to a person."""
+    composed = await composition.composed(project.loaded(NEWEST, MANUAL))
+    rules, state = composed.rules["contact"], None
+    for system, row in (("crm", {"email": "a", "name": "Ada"}), ("erp", {"mail": "a", "full_name": "Bob"})):
+        event = Changed(system=system, local_id="[1]", position=(1, 1), ts_us=5, after=row, load=True)
+        state, _ = merge(state, event, rules)
+    assert state is not None
+    entries = changelogs.batch({b"r": states.encode(state)}, {"x": 1}, changelogs.Stamp(1, 1))
+    async with broker.producer(project.options) as client:
+        for entry in entries:
+            topic = composed.topics.state("merge", "contact")
+            await client.send_and_wait(topic, entry.value, key=entry.key, partition=1)
+
+
+async def planned(project: Applying, old: str = "", new: str = "") -> Plan:
+    return await comparing.plan(project.loaded(old, new), say=lambda _: None)
+
+
+async def test_a_plan_says_what_new_rules_would_make_of_open_conflicts(project: Applying) -> None:
+    assert (await planned(project)).rules == ()
+    await project.apply(NEWEST, MANUAL)
+    assert (await planned(project, NEWEST, MANUAL)).rules == ()
+    await with_an_open_conflict(project)
+    (change,) = (await planned(project)).rules
+    assert (change.entity, change.number, change.changes) == ("contact", 2, ("field name: manual → newest",))
+    assert (change.open, change.left) == (1, 0)
+    (decided,) = change.decided
+    assert (decided.record_id, decided.field, decided.rule) == ("r", "name", "rules:newest")
+    assert {decided.current, decided.incoming} == {'crm "Ada"', 'erp "Bob"'}
+    assert decided.winner in ("crm", "erp")
+
+
+async def test_a_plan_leaves_open_what_new_rules_leave_to_a_person(project: Applying) -> None:
+    await project.apply(NEWEST, MANUAL)
+    await with_an_open_conflict(project)
+    later = "name: {type: string, on_conflict: {manual: {deadline: 3d, then: newest}}}"
+    (change,) = (await planned(project, NEWEST, later)).rules
+    assert change.changes == ("field name: manual → manual, after 3d newest",)
+    assert (change.open, change.left, change.decided) == (1, 1, ())

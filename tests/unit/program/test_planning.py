@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from connectors import memory
+from duplex.cli.plan import _rules
 from duplex.planning import actions, comparing
 from duplex.planning.actions import Plan
 from schemas.project.findings import ProjectFileError
@@ -134,3 +135,44 @@ def test_the_listing_is_limited_per_kind_and_begins_with_what_needs_a_person() -
 def test_an_action_on_one_line() -> None:
     update = action("update", system="erp", local_id="[7]", values={"tel": (None, "1")})
     assert update.sentence() == '~ r  erp [7]  tel: nothing → "1"'
+
+
+async def test_a_row_marked_as_deleted_counts_as_gone(tmp_path: Path, loaded: Loaded) -> None:
+    text = PROJECT.replace(
+        "    fields:\n", "    on_delete: {erp: {inactive: {column: mark, value: gone, restore: null}}}\n    fields:\n"
+    ).replace("plan_erp", "plan_marked")
+    columns = {"id": "integer", **dict.fromkeys(("mail", "full_name", "tel", "mark"), "text")}
+    marked = memory.system("plan_marked")
+    marked.create_table("customers", columns, ["id"], generated=True)
+    marked.insert("customers", mail="ada@example.org", full_name="Ada", tel="1", mark="gone")
+    marked.insert("customers", mail="bob@example.org", full_name="Bob", tel="2", mark=None)
+    (tmp_path / "marked.yaml").write_text(text)
+    found = await planned(load(tmp_path / "marked.yaml", {}))
+    memory.forget("plan_marked")
+    assert kinds(found) == [("create", "crm")]
+    assert found.actions[0].values["email"] == (None, "bob@example.org")
+
+
+async def test_without_a_broker_only_changed_rules_are_not_known(loaded: Loaded) -> None:
+    found = await planned(loaded)
+    assert found.rules == ()
+    assert "Kafka cannot be used (nowhere:1)" in found.silence
+
+
+def test_rules_that_change_are_told_with_what_they_decide() -> None:
+    ruled = actions.Ruled(
+        record_id="r", field="name", rule="rules:newest", current="crm 1", incoming="erp 2", winner="erp"
+    )
+    change = actions.RuleChange(
+        entity="contact", number=2, changes=("field name: manual → newest",), open=3, left=1, commands=2,
+        decided=(ruled, ruled),
+    )  # fmt: skip
+    plan = Plan(entities={}, actions=(), rules=(change,))
+    assert plan.changes
+    assert _rules(plan, 1) == [
+        "rules of contact would change (epoch 2):",
+        "  ~ field name: manual → newest",
+        "  of 3 open conflicts 2 would be decided, 1 left open; commands to send: 2",
+        "    ! r  name: crm 1 against erp 2, by rules:newest: erp",
+        "    … and 1 more",
+    ]
