@@ -23,7 +23,8 @@ from streams.mapping.natural_keys import natural_key
 from streams.merge.rules import Rules
 from streams.processors import user_processors
 from streams.processors.lanes import BatchProcessor
-from streams.processors.merging import MergeProcessor, row_lenses
+from streams.processors.lenses import row_lenses
+from streams.processors.merging import MergeProcessor
 from streams.processors.service import BatchService
 from streams.processors.settings import Hosting
 

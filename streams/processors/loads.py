@@ -6,21 +6,27 @@ import msgspec
 
 from schemas.messages import Change, Loaded
 from streams.merge.rules import Rules
+from streams.processors.reserved import LOADS
 from streams.processors.stores import Store
-
-MARK = b"\x00"
-KEY = MARK + b"loads"
 
 
 class Passed(msgspec.Struct, array_like=True):
-    """Per system: the partitions of its changes whose load has passed here, and the systems of which all have."""
+    """Per system: the partitions of its changes whose load has passed here; the systems of which all have; and the
+    offset at which each of those was complete.
+    """
 
     parts: dict[str, list[int]] = {}
     complete: list[str] = []
+    at: dict[str, int] = {}
 
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Passed).decode
+
+
+def read(found: bytes | None) -> Passed:
+    """What the store's value says; None: no load has passed."""
+    return Passed() if found is None else _decode(found)
 
 
 class Loads:
@@ -31,11 +37,11 @@ class Loads:
 
     def __init__(self, rules: Rules) -> None:
         self._all = rules
-        self._variants: dict[bytes | None, Rules] = {}
+        self._variants: dict[tuple[bytes | None, str | None], Rules] = {}
 
-    def passed(self, store: Store, message: Loaded | Change) -> bool:
+    def passed(self, store: Store, message: Loaded | Change, offset: int = -1) -> bool:
         """Take a barrier; True if it completes a system's load here, the first time that it does."""
-        state = self._state(store)
+        state = read(store.get(LOADS))
         if message.system in state.complete:
             return False
         parts = state.parts.setdefault(message.system, [])
@@ -44,18 +50,19 @@ class Loads:
             parts.append(part)
         if complete := len(parts) >= of:
             state.complete.append(message.system)
-        store.put(KEY, _encode(state))
+            state.at[message.system] = offset
+        store.put(LOADS, _encode(state))
         return complete
 
-    def rules(self, store: Store) -> Rules:
-        """The entity's rules, with the systems that are not to be told anything yet."""
-        found = store.get(KEY)
-        known = self._variants.get(found)
+    def rules(self, store: Store, braking: str | None = None) -> Rules:
+        """The entity's rules, with the systems that are not to be told anything yet, and one whose deletes are held."""
+        place = (store.get(LOADS), braking)
+        known = self._variants.get(place)
         if known is None:
-            loading = frozenset(self._all.systems) - set(self._state(store).complete)
-            known = self._variants[found] = replace(self._all, loading=loading)
+            known = self._variants[place] = self.after(frozenset(read(place[0]).complete), braking)
         return known
 
-    def _state(self, store: Store) -> Passed:
-        found = store.get(KEY)
-        return Passed() if found is None else _decode(found)
+    def after(self, complete: frozenset[str], braking: str | None = None) -> Rules:
+        """The rules when the loads of these systems have passed."""
+        loading, held = frozenset(self._all.systems) - complete, frozenset((braking,) if braking else ())
+        return replace(self._all, loading=loading, braking=held)

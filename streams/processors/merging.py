@@ -1,54 +1,54 @@
 """The merge processor of an entity: the record log in; commands, conflicts and the merged record out.
 
-It translates and nothing more: what happens to a record is decided by `streams.merge.merge`, a pure function.
+What happens to a record is decided by `streams.merge.merge`, a pure function. Here stands what is true of a whole
+partition: which rules hold (`regimes`), which loads have passed (`loads`), whether deletes are held (`brake`); and
+what is noted beside a record's state, so that time (`dues`) and people (`trails`) find it.
 """
 
-from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Iterable, MutableMapping, Sequence
+from itertools import chain, islice
+from typing import Literal, NamedTuple
+from weakref import WeakKeyDictionary
 
 import msgspec
 
 from schemas.codec import Codec
-from schemas.errors import SchemasError
-from schemas.goldens import Golden, GoldenCodec, Provenance
-from schemas.identifiers import command_id
-from schemas.messages import Change, Command, Conflict, Decision, Loaded, Nudge, Side, Unit
+from schemas.messages import Allowance, Change, Epoch, Loaded, Nudge
 from schemas.project.model import Entity
 from schemas.topics import Topics
-from streams.merge import goldens, states
-from streams.merge.events import Changed, Decided, Event, Held, Nudged, Outcome, Planned, Verdict
+from streams.errors import InvalidValueError
+from streams.mapping.rules import compile_epoch
+from streams.merge import states
+from streams.merge.events import Event, Nudged, Outcome
 from streams.merge.merge import merge
 from streams.merge.rules import Rules
 from streams.merge.states import State
-from streams.merge.values import EXISTENCE, Row, Value
-from streams.processors.loads import MARK, Loads
+from streams.processors import brake, dues, metrics, outgoing, trails
+from streams.processors.incoming import at_us, event_of
 from streams.processors.records import Decided as Result
-from streams.processors.records import Output, Record, Rejected, UnprocessableError, each, rejected
+from streams.processors.records import Output, Record, Rejected, UnprocessableError, each
+from streams.processors.regimes import Compile, Regime, Regimes
+from streams.processors.reserved import MARK
 from streams.processors.stores import Store
 
-
-@runtime_checkable
-class RowLens(Protocol):
-    """What this processor needs of a lens beside what the merge needs: row images to rows, and back."""
-
-    @property
-    def on_leave(self) -> Literal["ignore", "delete"]: ...
-
-    def load(self, text: str) -> dict[str, Value]: ...
-
-    def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]: ...
-
-    def dump(self, row: Row) -> str: ...
-
-    def dump_new(self, row: Row) -> str: ...
-
-    def admits(self, row: str | Row) -> bool: ...
+NUDGES_AT_ONCE = 1000
+Reason = Literal["loaded", "rules", "deadline", "forget"]
 
 
 class MergeProcessor:
-    """See the module's text. State by record id. `rules` has a `RowLens` for every system."""
+    """See the module's text. State by record id. `rules` has a `RowLens` for every system.
 
-    def __init__(self, topics: Topics, entity: Entity, rules: Rules, codec: Codec | None = None) -> None:
+    `compile_rules` makes the rules of an epoch that the log begins; before the first, `rules` hold.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        entity: Entity,
+        rules: Rules,
+        codec: Codec | None = None,
+        compile_rules: Compile = compile_epoch,
+    ) -> None:
         name = rules.entity
         self.name = f"merge.{name}"
         self.inputs = (topics.records(name),)
@@ -57,15 +57,26 @@ class MergeProcessor:
         self.outputs = (*self.commands.values(), self.golden, self.conflicts)
         self.free_outputs: tuple[str, ...] = ()
         self.state_topic: str | None = topics.state("merge", name)
-        self._rules = rules
-        self._loads = Loads(rules)
-        self._lenses = row_lenses(rules)
+        self.regimes = Regimes(topics, entity, rules, compile_rules)
+        self._targets = outgoing.Targets(self.commands, self.conflicts, self.golden)
+        self._partitions = topics.partitions
         self._codec = codec or Codec()
-        self._golden_codec = GoldenCodec(topics.pipeline, name, entity)
+        self._asked: MutableMapping[Store, set[tuple[bytes, str]]] = WeakKeyDictionary()
 
     def apply(self, records: Sequence[Record], store: Store) -> list[Result]:
-        """Merge every event of the record log."""
+        """Merge every event of the record log. Raises EpochError: see `regimes`."""
         return each(records, lambda record: self._one(record, store))
+
+    def due(self, store: Store, now_us: int) -> list[Output]:
+        """Nudges for the records that time itself concerns, each asked for once until it was merged."""
+        horizon_us = self.regimes.at(store).rules.horizon_us
+        wanted: Iterable[tuple[bytes, Reason]] = ((key, "deadline") for key in dues.due(store, now_us))
+        if horizon_us is not None:
+            wanted = chain(wanted, ((key, "forget") for key in dues.spent(store, horizon_us, now_us)))
+        asked = self._asked.setdefault(store, set())
+        found = list(islice((one for one in wanted if one not in asked), NUDGES_AT_ONCE))
+        asked.update(found)
+        return [self._nudge(key, reason) for key, reason in found]
 
     def _one(self, record: Record, store: Store) -> Iterable[Result]:
         if record.value is None:
@@ -73,186 +84,102 @@ class MergeProcessor:
         message = self._codec.decode(record.value)
         if isinstance(message, Loaded) or (isinstance(message, Change) and message.op == "l"):
             return self._loaded(record, message, store)
-        if record.key is None:
+        if isinstance(message, Epoch):
+            return self._begun(record, message, store)
+        if isinstance(message, Allowance):
+            return self._allowed(message, store)
+        if not record.key or record.key.startswith(MARK):
             raise UnprocessableError("an event of the record log needs a record id", "decode")
-        if (event := self._event(message, record)) is None:
+        return self._event(record, record.key, message, store)
+
+    def _event(self, record: Record, key: bytes, message: msgspec.Struct, store: Store) -> Iterable[Result]:
+        regime, found = self.regimes.at(store), store.get(key)
+        state = None if found is None else states.decode(found)
+        try:
+            event = event_of(message, record, regime, state)
+        except InvalidValueError as error:
+            return (Rejected(record, "DecisionRefused", str(error), "decide"),)
+        if event is None or (state is None and isinstance(event, Nudged)):
             return ()
-        found = store.get(record.key)
-        state, outcome = merge(None if found is None else states.decode(found), event, self._loads.rules(store))
+        hop = message.origin.hop + 1 if isinstance(message, Change) and message.origin is not None else 1
+        return self._merged(_Input(record, key, event, hop), regime, state, store)
+
+    def _merged(self, given: "_Input", regime: Regime, state: State | None, store: Store) -> Iterable[Result]:
+        event, record, guard = given.event, given.record, regime.entity.on_delete.brake
+        seen = brake.watch(store, guard, event, state, self._partitions)
+        held = seen is not None and seen.ruling is not None and seen.ruling.held
+        rules = regime.loads.rules(store, seen.system if seen is not None and held else None)
+        was_alive = state is None or state.alive
+        state, outcome = merge(state, event, rules)
         if outcome.refusal:
             return (Rejected(record, "DecisionRefused", outcome.refusal, "decide"),)
-        state.offset = record.offset
-        hop = message.origin.hop + 1 if isinstance(message, Change) and message.origin is not None else 1
-        results = self._results(record, event, state, outcome, hop)
+        made = outgoing.results(self._targets, regime, self._codec.encode, record, event, state, outcome, given.hop)
         if not outcome.repeated:
-            store.put(record.key, states.encode(state))
-        return results
+            if seen is not None:
+                brake.watched(store, guard, seen, state, at_us(record), record.offset)
+            if held:
+                self._count_held(outcome, regime.rules.entity)
+            self._keep(given, state, outcome, store, was_alive)
+        return made
+
+    def _keep(self, given: "_Input", state: State, outcome: Outcome, store: Store, was_alive: bool) -> None:
+        key, offset = given.key, given.record.offset
+        if isinstance(given.event, Nudged) and (asked := self._asked.get(store)):
+            asked.discard((key, given.event.reason))
+        if outcome.forget:
+            store.delete(key)
+            trails.forget(store, key)
+            dues.forget(store, key)
+            return
+        state.offset = offset
+        trails.extend(store, key, state.trail, offset)
+        store.put(key, states.encode(state))
+        # Nothing is parked or settled without a verdict, and only what is dead grows old.
+        if outcome.verdicts or not (was_alive and state.alive):
+            dues.note(store, key, state)
 
     def _loaded(self, record: Record, message: Loaded | Change, store: Store) -> Iterable[Result]:
         """A load has passed; when that was the last of it, every record that waited for it is nudged."""
-        if message.system not in self._lenses or not self._loads.passed(store, message):
+        regime = self.regimes.at(store)
+        if message.system not in regime.lenses or not regime.loads.passed(store, message, record.offset):
             return ()
-        rules, topic = self._loads.rules(store), self.inputs[0]
+        rules = regime.loads.rules(store)
         waited = [key for key, data in store.items() if not key.startswith(MARK) and _waits(data, rules)]
-        nudges = [Nudge(record_id=key.decode(), entity=rules.entity, reason="loaded") for key in waited]
-        return [
-            Output(topic, key, self._codec.encode(nudge), record.partition, cause=record)
-            for key, nudge in zip(waited, nudges, strict=True)
-        ]
+        return [self._nudge(key, "loaded", record) for key in waited]
 
-    def _event(self, message: msgspec.Struct, record: Record) -> Event | None:
-        # The log's append time bounds the source's clock: a fast one cannot write into the future.
-        limit_us = record.timestamp_ms * 1000 + 999
-        if isinstance(message, Change):
-            return None if message.op == "t" else self._changed(message, min(message.ts_us, limit_us))
-        if isinstance(message, Nudge):
-            return Nudged(reason=message.reason, system=message.system, at_us=limit_us)
-        if isinstance(message, Decision):
-            return Decided(
-                item=message.item,
-                candidate=value_of(message.candidate),
-                version=message.version,
-                value=value_of(message.value),
-                ts_us=min(message.ts_us, limit_us),
-            )
-        raise UnprocessableError(f"a {type(message).__name__} has no place in the record log", "decode")
+    def _begun(self, record: Record, message: Epoch, store: Store) -> Iterable[Result]:
+        """Other rules hold from here on; where they are to decide what is open, each record with such is nudged."""
+        if not self.regimes.switch(store, message, record.offset) or not message.resolve:
+            return ()
+        return [self._nudge(key, "rules", record) for key in dues.has_open(store)]
 
-    def _changed(self, change: Change, ts_us: int) -> Changed | None:
-        lens = self._lenses.get(change.system)
-        if lens is None:
-            raise UnprocessableError(f"system {change.system} has no part in entity {self._rules.entity}", "decode")
-        after = change.after
-        if change.origin is None and after is not None and not lens.admits(after):
-            if lens.on_leave == "ignore":
-                return None
-            after = None
-        origin = change.origin
-        return Changed(
-            system=change.system,
-            local_id=change.local_id,
-            position=(change.incarnation, change.seq),
-            ts_us=ts_us,
-            after=None if after is None else lens.load(after),
-            before_id=change.before_id,
-            command=None if origin is None else origin.command,
-            failed=None if origin is None or origin.outcome == "applied" else origin.error or "refused by the system",
-            load=change.op == "r",
-        )
+    def _allowed(self, message: Allowance, store: Store) -> Iterable[Result]:
+        if message.system not in self.regimes.at(store).lenses:
+            reason = f"system {message.system} has no part in entity {message.entity}"
+            raise UnprocessableError(reason, "decide")
+        brake.allow(store, message)
+        return ()
 
-    def _results(self, record: Record, event: Event, state: State, outcome: Outcome, hop: int) -> list[Result]:
-        ts_us = event.ts_us if isinstance(event, Changed | Decided) else record.timestamp_ms * 1000
-        record_id = (record.key or b"").decode()
-        results: list[Result] = []
-        for planned in outcome.commands:
-            command = self._command(record_id, record, planned, hop, ts_us)
-            results.append(self._output(record, self.commands[planned.system], self._codec.encode(command)))
+    def _nudge(self, key: bytes, reason: Reason, cause: Record | None = None) -> Output:
+        nudge = Nudge(record_id=key.decode(), entity=self.regimes.first.entity, reason=reason)
+        partition = None if cause is None else cause.partition
+        return Output(self.inputs[0], key, self._codec.encode(nudge), partition, cause=cause)
+
+    def _count_held(self, outcome: Outcome, entity: str) -> None:
         for verdict in outcome.verdicts:
-            conflict = self._conflict(record_id, record, verdict, ts_us)
-            results.append(self._output(record, self.conflicts, self._codec.encode(conflict)))
-        if outcome.golden:
-            results.append(self._published(record, record_id, state))
-        return results
+            if verdict.rule == brake.RULE and verdict.winner == "parked":
+                metrics.DELETES_HELD.labels(entity, verdict.incoming.system).inc()
 
-    def _published(self, record: Record, record_id: str, state: State) -> Result:
-        try:
-            return self._output(record, self.golden, self._golden(record_id, state))
-        except SchemasError as error:
-            # The merge stands; only this rendering of it cannot be had. Taking the event back would lose it.
-            return rejected(record, error)
 
-    def _output(self, record: Record, topic: str, value: bytes) -> Output:
-        return Output(topic, record.key, value, record.partition, cause=record)
+class _Input(NamedTuple):
+    """An event of the record log with its place; `hop` is that of the commands it leads to."""
 
-    def _command(self, record_id: str, record: Record, planned: Planned, hop: int, ts_us: int) -> Command:
-        lens = self._lenses[planned.system]
-        dump_set = lens.dump_new if planned.op == "c" else lens.dump
-        units = tuple(
-            Unit(
-                base=None if unit.base is None else lens.dump(unit.base),
-                set=None if unit.set is None else dump_set(unit.set),
-            )
-            for unit in planned.units
-        )
-        return Command(
-            id=command_id(record_id, planned.system, planned.number),
-            record_id=record_id,
-            entity=self._rules.entity,
-            system=planned.system,
-            number=planned.number,
-            op=planned.op,
-            local_id=planned.local_id,
-            units=units,
-            partition=record.partition,
-            offset=record.offset,
-            hop=hop,
-            ts_us=ts_us,
-        )
-
-    def _conflict(self, record_id: str, record: Record, verdict: Verdict, ts_us: int) -> Conflict:
-        return Conflict(
-            id=f"{record_id}/{verdict.number}",
-            record_id=record_id,
-            entity=self._rules.entity,
-            field=verdict.field,
-            kind=verdict.kind,
-            rule=verdict.rule,
-            winner=verdict.winner,
-            current=_side(verdict, verdict.current),
-            incoming=_side(verdict, verdict.incoming),
-            detail=verdict.detail,
-            partition=record.partition,
-            offset=record.offset,
-            ts_us=ts_us,
-        )
-
-    def _golden(self, record_id: str, state: State) -> bytes:
-        merged = goldens.golden(state, self._rules)
-        return self._golden_codec.encode(
-            Golden(
-                record_id=record_id,
-                version=state.version,
-                deleted=merged.deleted,
-                values=merged.values,
-                provenance={
-                    field: Provenance(system=one.system, ts_us=one.ts_us, version=one.version)
-                    for field, one in merged.provenance.items()
-                },
-            )
-        )
+    record: Record
+    key: bytes
+    event: Event
+    hop: int
 
 
 def _waits(data: bytes, rules: Rules) -> bool:
     """Whether a record wants something of a system that may be told by these rules."""
     return bool(merge(states.decode(data), Nudged(), rules)[1].commands)
-
-
-def row_lenses(rules: Rules) -> Mapping[str, RowLens]:
-    """The lenses of an entity, each able to read and write row images."""
-    found: dict[str, RowLens] = {}
-    for system, lens in rules.lenses.items():
-        if not isinstance(lens, RowLens):
-            raise TypeError(f"the lens of {rules.entity} in {system} cannot read row images")
-        found[system] = lens
-    return found
-
-
-def _side(verdict: Verdict, held: Held) -> Side:
-    gone = held.value is None and verdict.field == EXISTENCE
-    value = None if gone else msgspec.json.encode(held.value).decode()
-    return Side(system=held.system, value=value, ts_us=held.ts_us)
-
-
-def value_of(text: str | None) -> Value:
-    """A value from its JSON text, lists as tuples. Raises UnprocessableError."""
-    try:
-        return None if text is None else _frozen(msgspec.json.decode(text))
-    except msgspec.DecodeError as error:
-        raise UnprocessableError(f"not a JSON value: {error}", "decode") from error
-
-
-def _frozen(value: Any) -> Value:
-    if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
-    if isinstance(value, dict):
-        return tuple((name, _frozen(item)) for name, item in value.items())
-    return value  # type: ignore[no-any-return]

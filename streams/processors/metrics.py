@@ -11,3 +11,4 @@ LAG = Gauge("duplex_processor_lag_records", "Input records not processed yet, as
 STATE_KEYS = Gauge("duplex_processor_state_keys", "Keys in the state of the partitions owned.", ["processor"])
 BATCH_SECONDS = Histogram("duplex_processor_batch_seconds", "From a batch's records to its state safe.", ["processor"])
 RECOVERY_SECONDS = Histogram("duplex_processor_recovery_seconds", "Reading a partition's state.", ["processor"])
+DELETES_HELD = Counter("duplex_deletes_held", "Deletes that the brake held for approval.", ["entity", "system"])

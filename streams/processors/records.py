@@ -61,6 +61,10 @@ class UnprocessableError(StreamsError):
         return self.reason
 
 
+class StoppingError(StreamsError):
+    """An error that concerns every record that follows: it must stop the process, and never be one record's."""
+
+
 def rejected(record: Record, error: Exception) -> Rejected:
     """The rejection of a record because of an error."""
     stage = "decode" if isinstance(error, SchemasError) else getattr(error, "stage", "process")
@@ -70,12 +74,14 @@ def rejected(record: Record, error: Exception) -> Rejected:
 def each(records: Iterable[Record], decide: Callable[[Record], Iterable[Decided]]) -> list[Decided]:
     """Decide record by record; one that is undecodable or unprocessable is rejected and delays no other.
 
-    `decide` must not have changed its state when it raises SchemasError or StreamsError.
+    `decide` must not have changed its state when it raises SchemasError or StreamsError. Raises StoppingError.
     """
     decided: list[Decided] = []
     for record in records:
         try:
             decided.extend(decide(record))
+        except StoppingError:
+            raise
         except (SchemasError, StreamsError) as error:
             decided.append(rejected(record, error))
     return decided

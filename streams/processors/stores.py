@@ -3,9 +3,17 @@
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
+from streams.processors.changelogs import MARK_KEY
+
+RESERVED = MARK_KEY[:1]
+
 
 class Store(Protocol):
-    """What a processor sees of its state. Changes take effect together with the batch that made them."""
+    """What a processor sees of its state. Changes take effect together with the batch that made them.
+
+    Keys that begin with a zero byte and have a slash are found by `items` of a prefix up to the slash, or longer,
+    without looking at any other key.
+    """
 
     def get(self, key: bytes) -> bytes | None: ...
 
@@ -13,15 +21,22 @@ class Store(Protocol):
 
     def delete(self, key: bytes) -> None: ...
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]: ...
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]: ...
 
 
 class PartitionStore:
-    """A Store that knows which keys a batch changed, and can take a batch back."""
+    """A Store that knows which keys a batch changed, and can take a batch back.
+
+    What was settled last can be read at any time (`settled`), also while a batch is under way.
+    """
 
     def __init__(self, content: Mapping[bytes, bytes] | None = None) -> None:
         self._content: dict[bytes, bytes] = dict(content or {})
         self._before: dict[bytes, bytes | None] = {}
+        self._groups: dict[bytes, set[bytes]] = {}
+        for key in self._content:
+            if key[:1] == RESERVED:
+                self._enter(key)
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key, or None."""
@@ -31,11 +46,13 @@ class PartitionStore:
         """Set the value of a key."""
         self._before.setdefault(key, self._content.get(key))
         self._content[key] = value
+        if key[:1] == RESERVED:
+            self._enter(key)
 
     def delete(self, key: bytes) -> None:
         """Forget a key."""
         self._before.setdefault(key, self._content.get(key))
-        self._content.pop(key, None)
+        self._remove(key)
 
     def changes(self) -> dict[bytes, bytes | None]:
         """What differs from the last `settle`: the value now, None for a key that is gone."""
@@ -48,16 +65,58 @@ class PartitionStore:
 
     def rollback(self) -> None:
         """Undo everything since the last `settle`."""
-        for key, value in self._before.items():
+        before, self._before = self._before, {}
+        for key, value in before.items():
             if value is None:
-                self._content.pop(key, None)
+                self._remove(key)
             else:
-                self._content[key] = value
+                self.put(key, value)
         self._before.clear()
 
     def __len__(self) -> int:
         return len(self._content)
 
-    def items(self) -> Iterator[tuple[bytes, bytes]]:
-        """Every key with its value."""
-        yield from self._content.items()
+    def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]:
+        """Every key that begins so, with its value; in no order. Nothing may be put or deleted meanwhile."""
+        content = self._content
+        if not prefix:
+            yield from content.items()
+            return
+        for key in self._candidates(prefix):
+            if key.startswith(prefix):
+                yield key, content[key]
+
+    def settled(self, key: bytes) -> bytes | None:
+        """The value of a key as of the last `settle`."""
+        return self._before[key] if key in self._before else self._content.get(key)
+
+    def settled_items(self, prefix: bytes, limit: int) -> list[tuple[bytes, bytes]]:
+        """What the keys that begin so held at the last `settle`, ordered by key; stops behind `limit` entries."""
+        keys = {key for key in self._before if key.startswith(prefix)}
+        keys.update(key for key in self._candidates(prefix) if key.startswith(prefix))
+        found: list[tuple[bytes, bytes]] = []
+        for key in sorted(keys):
+            value = self.settled(key)
+            if value is not None:
+                found.append((key, value))
+            if len(found) > limit:
+                break
+        return found
+
+    def _candidates(self, prefix: bytes) -> "set[bytes] | dict[bytes, bytes]":
+        group = _group(prefix)
+        if prefix[:1] == RESERVED and group:
+            return self._groups.get(group, set())
+        return self._content
+
+    def _enter(self, key: bytes) -> None:
+        self._groups.setdefault(_group(key), set()).add(key)
+
+    def _remove(self, key: bytes) -> None:
+        self._content.pop(key, None)
+        if key[:1] == RESERVED:
+            self._groups.get(_group(key), set()).discard(key)
+
+
+def _group(key: bytes) -> bytes:
+    return key[: key.find(b"/") + 1]
