@@ -11,7 +11,23 @@ from typing import Annotated
 
 import typer
 
-from duplex.cli import apply, brake, check, conflicts, demo, dev, doctor, init, output, plan, record, run, status, topic
+from duplex.cli import (
+    apply,
+    brake,
+    check,
+    conflicts,
+    demo,
+    dev,
+    doctor,
+    init,
+    output,
+    plan,
+    record,
+    replay,
+    run,
+    status,
+    topic,
+)
 
 app = typer.Typer(
     name="duplex",
@@ -57,6 +73,7 @@ app.command("plan")(plan.plan)
 app.command("apply")(apply.apply)
 app.command("uninstall")(apply.uninstall)
 app.command("run")(run.run)
+app.command("replay")(replay.replay)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -5,20 +5,20 @@ The true fold is the production processor on a store of its own; what it would s
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from duplex.replaying.cuts import RESERVED
 from schemas.codec import Codec
-from schemas.messages import Allowance, Change, Conflict, Epoch, Loaded, Message
-from streams.errors import RowImageError
+from schemas.messages import Allowance, Change, Conflict, Epoch, Loaded, Message, Result
+from streams.errors import InvalidValueError, RowImageError
 from streams.merge import states
 from streams.merge.events import Event
 from streams.merge.rules import Rules
 from streams.merge.states import State
-from streams.processors.loads import Loads
+from streams.processors.incoming import at_us, event_of
 from streams.processors.merging import MergeProcessor
 from streams.processors.records import Output, Record, Rejected, UnprocessableError
 from streams.processors.stores import PartitionStore
@@ -83,14 +83,13 @@ class OtherFold:
     `apart` has the other state of each record that has parted. Raises MisfitError out of `take`.
     """
 
-    def __init__(self, true: TrueFold, other: MergeProcessor, rules: Rules, since: int, codec: Codec) -> None:
+    def __init__(self, true: TrueFold, other: MergeProcessor, since: int, codec: Codec) -> None:
         self.true = true
-        self.rules = rules
+        self.rules = other.regimes.first
         self.apart: dict[bytes, bytes] = {}
         self.notes: dict[bytes, Notes] = {}
         self.last_us = 0
-        self._other = other
-        self._loads = Loads(rules)
+        self._regime = other.regimes.of(None)
         self._since = since
         self._codec = codec
 
@@ -101,7 +100,7 @@ class OtherFold:
                 self._one(record)
             else:
                 self.true.processor.apply((record,), self.true.store)
-            self.last_us = record.timestamp_ms * 1000 + 999
+            self.last_us = at_us(record)
         self.true.store.settle()
 
     def other(self, key: bytes) -> bytes | None:
@@ -120,7 +119,7 @@ class OtherFold:
         message = self._codec.decode(record.value)
         if isinstance(message, Loaded | Epoch | Allowance) or (isinstance(message, Change) and message.op == "l"):
             return
-        event = self._event(message, record)
+        event = self._event(message, record, before)
         if event is None and after == before and key not in self.apart:
             return
         conflicts = self._conflicts(results)
@@ -135,9 +134,7 @@ class OtherFold:
         true_after = State() if after is None and before is None else states.decode(after or before or b"")
         mine = self.apart.get(key) if apart else before
         other = None if mine is None else states.decode(mine)
-        followed = follow(
-            other, event, Truth(true_before, true_after), self._rules(conflicts, record), together=not apart
-        )
+        followed = follow(other, event, Truth(true_before, true_after), self._rules(conflicts), together=not apart)
         now = [_of_message(record.offset, each) for each in conflicts if each.kind != "refused"]
         then = [ruling(record.offset, each) for each in followed.verdicts if each.kind != "refused"]
         data = states.encode(followed.state)
@@ -160,22 +157,22 @@ class OtherFold:
         self.notes[key].now += now
         self.notes[key].then += then
 
-    def _rules(self, conflicts: Sequence[Conflict], record: Record) -> Rules:
+    def _rules(self, conflicts: Sequence[Conflict]) -> Rules:
         """The other rules; what the brake held in truth, it holds here: it is about the rate, not about the record."""
-        rules = self._loads.rules(self.true.store)
-        held = {each.incoming.system for each in conflicts if each.rule == BRAKE}
-        return replace(rules, braking=frozenset(held)) if held else rules
+        held = next((each.incoming.system for each in conflicts if each.rule == BRAKE), None)
+        return self._regime.loads.rules(self.true.store, held)
 
-    def _event(self, message: Message, record: Record) -> Event | None:
+    def _event(self, message: Message, record: Record, before: bytes | None) -> Event | None:
         """The event as the other rules' lenses read it; None where it is none to them. Raises MisfitError."""
-        if isinstance(message, Change) and message.system not in self.rules.rank:
+        if isinstance(message, Change | Result) and message.system not in self.rules.rank:
             return None
         try:
-            return self._other._event(message, record)
+            return event_of(message, record, self._regime, None if before is None else states.decode(before))
         except RowImageError as error:
-            assert isinstance(message, Change)
-            raise MisfitError(record, message.system, message.after or "", str(error)) from error
-        except UnprocessableError:
+            assert isinstance(message, Change | Result)
+            image = message.after if isinstance(message, Change) else message.left
+            raise MisfitError(record, message.system, image or "", str(error)) from error
+        except (UnprocessableError, InvalidValueError):
             return None
 
     def _conflicts(self, results: Sequence[Any]) -> list[Conflict]:

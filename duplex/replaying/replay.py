@@ -179,7 +179,7 @@ class Replay:
             return true, None
         others = self._others[1]
         reader = processor(others, place.entity, self._codec)
-        other = OtherFold(true, reader, others.rules[place.entity], place.since, self._codec)
+        other = OtherFold(true, reader, place.since, self._codec)
         other.apart, other.notes, other.last_us = progress.apart, progress.notes, progress.last_us
         return true, other
 
@@ -231,4 +231,5 @@ class _Place:
 
 def processor(composed: Composition, entity: str, codec: Codec) -> MergeProcessor:
     """The production processor of an entity."""
-    return MergeProcessor(composed.topics, composed.project.entities[entity], composed.rules[entity], codec)
+    rules, held = composed.rules[entity], composed.project.entities[entity]
+    return MergeProcessor(composed.topics, held, rules, codec, composed.compile)

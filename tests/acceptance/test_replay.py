@@ -1,0 +1,126 @@
+"""The record log folded again on the real program: by the same rules, by others, and into a state that was lost."""
+
+import asyncio
+import json
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from duplex.demo.people import person
+from schemas.topics import Topics
+from tests.acceptance.showings import Showing
+from tests.waiting import eventually
+
+CLASHES = range(140, 170)
+
+
+async def clash(showing: Showing) -> None:
+    """The same phone on both sides, at once; erp's clock a little later."""
+    async with showing.connected() as (crm, erp):
+        for number in CLASHES:
+            email = person(number).email
+            await asyncio.gather(
+                crm.execute("update shop.contacts set phone = $2 where email = $1", email, f"crm {number}"),
+                erp.execute("update shop.customers set tel = $2 where mail = $1", email, f"erp {number}"),
+            )
+
+
+async def replayed(showing: Showing, *words: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(await showing.call("replay", "--json", *words))
+    return found
+
+
+async def lived(showing: Showing) -> None:
+    """A pipeline that has loaded, met conflicts, and is at rest."""
+    await showing.start()
+    await showing.settled()
+    await clash(showing)
+    await showing.settled()
+
+
+def other_rules(showing: Showing) -> str:
+    """The project's file with the phone decided the other way round."""
+    text = (showing.folder / "duplex.yaml").read_text()
+    path = showing.folder / "other.yaml"
+    path.write_text(text.replace("{priority: [crm, erp]}", "{priority: [erp, crm]}"))
+    return str(path)
+
+
+async def phones(showing: Showing) -> set[str]:
+    async with showing.connected() as (crm, erp):
+        emails = [person(number).email for number in CLASHES]
+        rows = await crm.fetch("select phone from shop.contacts where email = any($1)", emails)
+        rows += await erp.fetch("select tel from shop.customers where mail = any($1)", emails)
+    return {row[0] for row in rows}
+
+
+async def test_the_same_rules_make_the_live_state_byte_for_byte(showing: Showing) -> None:
+    await lived(showing)
+    found = await replayed(showing)
+    assert found["equal"]
+    assert found["differences"] == 0
+    assert [each["digest"] for each in found["partitions"]] == [each["live_digest"] for each in found["partitions"]]
+    assert sum(each["records"] for each in found["partitions"]) == 300
+    assert sum(each["bookkeeping"] for each in found["partitions"]) == 0
+    assert "byte for byte" in await showing.call("replay", "--restart")
+
+
+async def test_other_rules_list_what_would_be_otherwise_and_apply_it(showing: Showing) -> None:
+    await lived(showing)
+    rules = other_rules(showing)
+    found = await replayed(showing, "--rules", rules)
+    otherwise = {change["record_id"]: {field["field"] for field in change["fields"]} for change in found["records"]}
+    past = await showing.history()
+    clashed = {each.record_id for each in past.conflicts if each.field == "phone"}
+    assert otherwise.keys() == clashed
+    assert all(fields == {"phone"} for fields in otherwise.values())
+    assert len(clashed) >= len(CLASHES) // 2
+    await showing.call("replay", "--rules", rules, "--apply", "--yes")
+    await eventually(lambda: _none_left(showing, rules), timeout_s=60, message="the difference stays")
+    await showing.settled()
+
+
+async def _none_left(showing: Showing, rules: str) -> bool:
+    found = await replayed(showing, "--rules", rules)
+    return all(not change["fields"] for change in found["records"])
+
+
+async def test_rules_that_the_log_cannot_follow_are_refused_with_their_place(showing: Showing) -> None:
+    text = (showing.folder / "duplex.yaml").read_text()
+    wrong = showing.folder / "wrong.yaml"
+    wrong.write_text(text.replace("phone: phone", "phone: mobile"))
+    told = await showing.call("replay", "--rules", str(wrong), accepted=(2,))
+    assert told == ""
+
+
+async def test_a_lost_state_is_made_anew_and_nothing_is_sent_twice(showing: Showing) -> None:
+    await lived(showing)
+    await showing.stop()
+    await lose_state(showing)
+    before = await commands(showing)
+    await showing.call("replay", "--rebuild", "--yes")
+    assert (await replayed(showing, "--restart"))["equal"]
+    await showing.start()
+    async with showing.connected() as (crm, _):
+        await crm.execute("update shop.contacts set city = 'New' where email = $1", person(1).email)
+    await showing.settled()
+    assert await commands(showing) == before + 1
+    await showing.nothing_lost_or_doubled()
+
+
+async def lose_state(showing: Showing) -> None:
+    from duplex import broker
+
+    await broker.delete({"bootstrap_servers": showing.bootstrap}, [Topics(showing.pipeline).state("merge", "contact")])
+
+
+async def commands(showing: Showing) -> int:
+    """How many commands there ever were."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=showing.bootstrap)
+    await consumer.start()
+    try:
+        names = [Topics(showing.pipeline).commands(system) for system in ("crm", "erp")]
+        sources = [TopicPartition(name, number) for name in names for number in range(4)]
+        return sum((await consumer.end_offsets(sources)).values())
+    finally:
+        await consumer.stop()
