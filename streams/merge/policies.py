@@ -123,7 +123,7 @@ def _united(incoming: Claim, current: Claim, base: Base) -> Ruling | None:
 
 def _called(policy: Function, incoming: Value, current: Value, base: Base) -> Ruling:
     try:
-        result = policy.call(current, incoming, base[0] if base else None)
+        result = _frozen(policy.call(current, incoming, base[0] if base else None))
     except Exception as error:
         reason = f"function {policy.name} raised {type(error).__name__}: {error}"
         raise UndecidedError("function", reason) from error
@@ -144,6 +144,10 @@ def _check(value: Any, rule_name: str, whose: str = "") -> None:
     fault = _fault(value, DEPTH_LIMIT)
     if fault:
         raise UndecidedError(rule_name, whose + fault)
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list | tuple) else value
 
 
 def _fault(value: Any, depth: int) -> str:

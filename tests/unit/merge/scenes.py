@@ -4,7 +4,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams.merge import states
-from streams.merge.events import Changed, Decided, Event, Nudged, Outcome, Planned, Verdict
+from streams.merge.events import (
+    Amend,
+    Amended,
+    Answered,
+    Changed,
+    Decided,
+    Event,
+    Looked,
+    Nudged,
+    Outcome,
+    Planned,
+    Verdict,
+)
 from streams.merge.goldens import Golden, golden
 from streams.merge.merge import merge
 from streams.merge.rules import Newest, Policy, Rules
@@ -70,9 +82,32 @@ class Scene:
             Decided(item=str(verdict.number), candidate=candidate, version=version, value=value, ts_us=9000)
         )
 
-    def nudge(self) -> Outcome:
-        """Nothing happened; plan anew."""
-        return self.give(Nudged())
+    def nudge(self, **more: Any) -> Outcome:
+        """Nothing happened; plan anew, or do what the nudge asks."""
+        return self.give(Nudged(**more))
+
+    def look(self, system: str, after: Row | None, order: int, local_id: str = "[1]", **more: Any) -> Outcome:
+        """A look at a row of a system without a log."""
+        return self.give(
+            Looked(system=system, local_id=local_id, order=order, ts_us=1000 + order, after=after, **more)
+        )
+
+    def answer(
+        self, system: str, found: tuple[int, Row | None], left: tuple[int, Row | None], **more: Any
+    ) -> Outcome:
+        """The result of the command that is out, or of the one numbered `number`."""
+        out = self.state.systems[system].out
+        number = more.pop("number", None) or (out.number if out is not None else 0)
+        return self.give(
+            Answered(
+                system=system, local_id=more.pop("local_id", "[1]"), command=f"r/{system}/{number}",
+                found_order=found[0], found=found[1], left_order=left[0], left=left[1], ts_us=5000, **more,
+            )
+        )  # fmt: skip
+
+    def amend(self, *fields: Amend, kind: Any = "undo") -> Outcome:
+        """An operator amends the record."""
+        return self.give(Amended(kind=kind, fields=fields, ts_us=9000))
 
     @property
     def state(self) -> states.State:
