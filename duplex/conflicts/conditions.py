@@ -1,5 +1,6 @@
 """Which conflicts are meant: by their plain attributes, and by a condition over them in CEL."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from duplex.conflicts.errors import ConditionError
 from schemas.messages import Side
 
 Standing = Literal["open", "decided", "all"]
-MACROS = frozenset({"all", "exists", "exists_one", "map", "filter"})
+BOUND = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\(\s*(\w+)\s*,")
 
 
 def facts(entry: Entry, now_us: int) -> dict[str, Any]:
@@ -70,8 +71,8 @@ class Condition:
             self._program = cel.compile(source)
         except ValueError as error:
             raise ConditionError(source, " ".join(str(error).splitlines()[:1]), NAMES) from error
-        unknown = sorted(set(self._program.variables()) - set(NAMES))
-        if unknown and not MACROS & set(self._program.functions()):
+        unknown = sorted({*self._program.variables()} - {*NAMES, *BOUND.findall(source)})
+        if unknown:
             raise ConditionError(source, f"there is no {', '.join(unknown)}", NAMES)
 
     def holds(self, entry: Entry, now_us: int) -> bool:

@@ -172,21 +172,22 @@ def _choices(entry: Entry) -> list[Choice]:
 
 def _option(project: Project, rules: Rules, entry: Entry, state: State, choice: Choice, seen: Seen) -> OptionShown:
     made = deciding.decision(project, entry, choice, seen, NOBODY)
-    told, later, refusal = consequences(rules, state, made)
+    told, later, refusal = consequences(rules, state, made, entry.last.field)
     return OptionShown(choice.words(), _opened(made.value), told, later, refusal)
 
 
-def consequences(rules: Rules, state: State, made: Decision) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """The systems that a decision would send a command to, those that would wait for an answer first, and why the
+def consequences(rules: Rules, state: State, made: Decision, name: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """The systems that a decision of an item of a field would send a command to, those that would wait for an answer first, and why the
     merge would refuse it ("" if it would not). The state is left as it is."""
     copy, outcome = merge(states.decode(states.encode(state)), decided(made), rules)
     told = tuple(command.system for command in outcome.commands)
-    later = tuple(
-        system
-        for system, entry in copy.systems.items()
-        if system not in told and entry.out is not None and entry.behind
-    )
+    later = tuple(system for system in rules.systems if system not in told and _waits(copy.systems[system], name))
     return told, later, outcome.refusal
+
+
+def _waits(entry: SystemState, name: str) -> bool:
+    """Whether a system lacks this, and cannot be told before it has answered the command that is out."""
+    return entry.out is not None and (bool(entry.behind) if name == EXISTENCE else name in entry.behind)
 
 
 def decided(made: Decision) -> Decided:
