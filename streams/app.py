@@ -20,11 +20,14 @@ from schemas.topics import Topics
 from streams.identity.claims import ClaimsProcessor
 from streams.identity.links import LinksProcessor
 from streams.mapping.natural_keys import natural_key
+from streams.mapping.rules import compile_epoch
 from streams.merge.rules import Rules
 from streams.processors import user_processors
 from streams.processors.lanes import BatchProcessor
 from streams.processors.lenses import row_lenses
 from streams.processors.merging import MergeProcessor
+from streams.processors.queries import QueryService
+from streams.processors.regimes import Compile
 from streams.processors.service import BatchService
 from streams.processors.settings import Hosting
 
@@ -50,8 +53,16 @@ class HostApp(faust.App):
         self.finalize()
 
 
-def build_app(hosting: Hosting, processors: Iterable[BatchProcessor], web_port: int | None = None) -> faust.App:
-    """An app that hosts these processors; web off unless given a port. Needs a running event loop."""
+def build_app(
+    hosting: Hosting,
+    processors: Iterable[BatchProcessor],
+    web_port: int | None = None,
+    folder: Path | None = None,
+) -> faust.App:
+    """An app that hosts these processors; web off unless given a port. Needs a running event loop.
+
+    Given a project's folder, it answers questions about its state there: see `streams.processors.queries`.
+    """
     app = HostApp(
         f"{hosting.pipeline}.processors",
         broker=_broker(hosting.kafka),
@@ -63,8 +74,11 @@ def build_app(hosting: Hosting, processors: Iterable[BatchProcessor], web_port: 
         web_port=web_port or 6066,
         loghandlers=[],
     )
-    for processor in processors:
-        app.service(BatchService(hosting, processor))  # type: ignore[arg-type]
+    services = [BatchService(hosting, processor) for processor in processors]
+    for service in services:
+        app.service(service)  # type: ignore[arg-type]
+    if folder is not None:
+        app.service(QueryService(folder, lambda: services))  # type: ignore[arg-type]
     return app
 
 
@@ -85,10 +99,16 @@ async def host(app: faust.App) -> None:
         await asyncio.shield(app.stop())
 
 
-def entity_processors(topics: Topics, entity: Entity, rules: Rules, codec: Codec | None = None) -> list[BatchProcessor]:
+def entity_processors(
+    topics: Topics,
+    entity: Entity,
+    rules: Rules,
+    codec: Codec | None = None,
+    compile_rules: Compile = compile_epoch,
+) -> list[BatchProcessor]:
     """The processors that an entity needs: links and claims unless its systems share a key, and the merge."""
     codec, lenses = codec or Codec(), row_lenses(rules)
-    merge = MergeProcessor(topics, entity, rules, codec)
+    merge = MergeProcessor(topics, entity, rules, codec, compile_rules)
     if entity.identity == "key":
         return [merge]
 
@@ -110,19 +130,21 @@ async def run_processors(
     kafka: Mapping[str, Any],
     folder: Path,
     *,
+    compile_rules: Compile = compile_epoch,
     instance: str = "worker-0",
     web_port: int | None = None,
 ) -> None:
     """Run every processor of a project, the users' own in `folder` among them, until cancelled.
 
-    `rules` are the compiled rules by entity; `kafka` the options of every aiokafka client. Cancelling finishes the
-    batches under way and commits. Raises what no retry mends: topics missing or torn apart, lost state or input, an
-    error in a user's file, a broker that does not answer at the start.
+    `rules` are the compiled rules by entity, `compile_rules` makes those of an epoch; `kafka` has the options of every
+    aiokafka client. Cancelling finishes the batches under way and commits. Raises what no retry mends: topics missing
+    or torn apart, lost state or input, an epoch that cannot begin, an error in a user's file, a broker that does not
+    answer at the start.
     """
     codec = Codec()
     processors: list[BatchProcessor] = []
     for name, entity in project.entities.items():
-        processors += entity_processors(topics, entity, rules[name], codec)
+        processors += entity_processors(topics, entity, rules[name], codec, compile_rules)
     processors += user_processors.load(folder, project.pipeline)
     hosting = Hosting(kafka=kafka, pipeline=project.pipeline, instance=instance)
-    await host(build_app(hosting, processors, web_port))
+    await host(build_app(hosting, processors, web_port, folder))

@@ -16,7 +16,7 @@ A *lane* owns the partition with one number of every input topic, and the state 
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
@@ -33,7 +33,7 @@ from streams.processors.errors import (
     StuckError,
 )
 from streams.processors.publishing import Publisher
-from streams.processors.records import Decided, Record
+from streams.processors.records import Decided, Output, Record
 from streams.processors.settings import Hosting
 from streams.processors.stores import PartitionStore, Store
 
@@ -77,6 +77,18 @@ class BatchProcessor(Protocol):
     def apply(self, records: Sequence[Record], store: Store) -> Sequence[Decided] | Awaitable[Sequence[Decided]]: ...
 
 
+@runtime_checkable
+class TimedProcessor(Protocol):
+    """A processor for which time alone makes things due.
+
+    `due` says what to send for it now (µs since the epoch); it reads `store`, and changes nothing. What it sends
+    comes back as input, and is only then acted on: so what a log leads to does not depend on when it was read. It is
+    asked between batches, every few seconds, and must not ask for the same again until that has come back.
+    """
+
+    def due(self, store: Store, now_us: int) -> Sequence[Output]: ...
+
+
 class Lane:
     """See the module's text. `start` once, `close` as often as wanted."""
 
@@ -94,6 +106,8 @@ class Lane:
         self.store = PartitionStore()
         self.positions: dict[str, int] = {}
         self.progress_at = time.time()
+        self.is_ready = False
+        self._looked_at = time.monotonic()
         self._hosting = hosting
         self._processor = processor
         self._consumer = consumer
@@ -155,6 +169,16 @@ class Lane:
             if records:
                 async with self._busy:
                     await self._settle(records)
+            await self._look_at_the_clock()
+
+    async def _look_at_the_clock(self) -> None:
+        """Send what has become due. The state is settled now: no batch is under way."""
+        elapsed_ms = (time.monotonic() - self._looked_at) * 1000
+        if elapsed_ms < self._hosting.due_interval_ms or not isinstance(self._processor, TimedProcessor):
+            return
+        async with self._busy:
+            self._looked_at = time.monotonic()
+            await self._publisher.publish(self._processor.due(self.store, int(time.time() * 1_000_000)))
 
     async def _recover(self) -> None:
         topic, started_at = self._processor.state_topic, time.monotonic()
@@ -172,7 +196,7 @@ class Lane:
         for source in self.sources:
             self._consumer.seek(source, positions[source.topic])
         self._consumer.resume(*self.sources)
-        self.store, self.positions = PartitionStore(recovered.content), positions
+        self.store, self.positions, self.is_ready = PartitionStore(recovered.content), positions, True
         metrics.RECOVERY_SECONDS.labels(self._processor.name).observe(time.monotonic() - started_at)
         log.info("partition ready", keys=len(self.store), positions=self.positions, **self._keys())
 

@@ -12,6 +12,7 @@ class Hosting:
     `kafka` is passed to each aiokafka client as it is: `bootstrap_servers`, and where wanted `security_protocol`,
     `ssl_context`, `sasl_mechanism`, `sasl_plain_username`, `sasl_plain_password`. `instance` names this process
     among all that run the same pipeline: the same name after a restart, never the same name twice at a time.
+    `due_interval_ms` is how often a partition looks for what time alone makes due.
     """
 
     kafka: Mapping[str, Any]
@@ -28,6 +29,7 @@ class Hosting:
     topics_timeout_ms: int = 5_000
     batch_bytes: int = 512_000
     output_bytes: int = 1_000_000
+    due_interval_ms: int = 15_000
     attempts: int = 6
     backoff_ms: int = 200
 
