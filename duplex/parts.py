@@ -88,7 +88,13 @@ async def _processors(composed: composition.Composition, path: Path) -> None:
     from streams.app import run_processors
 
     await run_processors(
-        composed.project, composed.topics, composed.rules, composed.kafka, path.parent, instance=instance(path)
+        composed.project,
+        composed.topics,
+        composed.rules,
+        composed.kafka,
+        path.parent,
+        compile_rules=composed.compile,
+        instance=instance(path),
     )
 
 
