@@ -88,13 +88,9 @@ class Scene:
 
     def look(self, system: str, after: Row | None, order: int, local_id: str = "[1]", **more: Any) -> Outcome:
         """A look at a row of a system without a log."""
-        return self.give(
-            Looked(system=system, local_id=local_id, order=order, ts_us=1000 + order, after=after, **more)
-        )
+        return self.give(Looked(system=system, local_id=local_id, order=order, ts_us=1000 + order, after=after, **more))
 
-    def answer(
-        self, system: str, found: tuple[int, Row | None], left: tuple[int, Row | None], **more: Any
-    ) -> Outcome:
+    def answer(self, system: str, found: tuple[int, Row | None], left: tuple[int, Row | None], **more: Any) -> Outcome:
         """The result of the command that is out, or of the one numbered `number`."""
         out = self.state.systems[system].out
         number = more.pop("number", None) or (out.number if out is not None else 0)

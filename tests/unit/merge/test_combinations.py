@@ -1,6 +1,7 @@
 """Counters and lists: nothing that anybody added is lost, whoever wrote when."""
 
-from decimal import Decimal
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from hypothesis import given, settings
@@ -10,7 +11,8 @@ from streams.merge.combinations import is_same_set, number, plain, together, tot
 from streams.merge.events import Held
 from streams.merge.rules import Policy, Sum, Union
 from streams.merge.states import NOT_SHOWN
-from streams.merge.values import Value
+from streams.merge.values import Row, Value, Values
+from tests.simulation.lenses import Piece, SimpleLens
 from tests.unit.merge.clusters import Cluster
 from tests.unit.merge.scenes import Scene, row, rules
 
@@ -204,6 +206,45 @@ def test_additions_parked_against_a_tombstone_are_added_when_it_lives_again() ->
     scene.change("erp", row(phone=9))
     scene.change("crm", row(phone=20), local_id="[2]")
     assert (scene.golden.deleted, scene.golden.values["phone"]) == (False, 22)
+
+
+@dataclass(frozen=True)
+class RoundingLens(SimpleLens):
+    """A system that keeps one decimal place."""
+
+    def put(self, values: Values, row: Row | None) -> dict[str, Value]:
+        written = super().put(values, row)
+        kept = number(written["phone"])
+        return {**written, "phone": None if kept is None else plain(kept.quantize(Decimal("0.1"), ROUND_HALF_UP))}
+
+
+def _rounded() -> Scene:
+    """crm has 10.55, and erp shows as much of it as it can."""
+    pieces = (Piece("plain", ("name",), ("name",)), Piece("plain", ("phone",), ("phone",)))
+    scene = Scene(rules(Sum(), lens=RoundingLens(pieces)))
+    scene.change("crm", row(phone="10.55"))
+    scene.echo("erp", row(phone="10.6"))
+    return scene
+
+
+def test_an_addition_to_a_rounded_counter_leaves_the_rest_unrounded() -> None:
+    scene = _rounded()
+    outcome = scene.change("erp", row(phone="11.6"))
+    assert (outcome.verdicts, scene.golden.values["phone"]) == ([], "11.55")
+    assert [(c.system, c.units[0].set) for c in outcome.commands] == [("crm", {"phone": "11.55"})]
+
+
+def test_an_addition_to_a_rounded_counter_that_it_has_not_seen_is_exact() -> None:
+    scene = _rounded()
+    scene.change("crm", row(phone="12.55"))
+    scene.change("erp", row(phone="11.1"))
+    assert scene.golden.values["phone"] == "13.05"
+
+
+def test_a_rounded_row_that_shows_another_rounding_is_corrected() -> None:
+    scene = _rounded()
+    outcome = scene.change("erp", row(phone="10.65"))
+    assert (scene.golden.values["phone"], [c.system for c in outcome.commands]) == ("10.6", ["crm", "erp"])
 
 
 def test_lists_that_were_never_in_step_are_put_together() -> None:

@@ -86,7 +86,7 @@ def test_a_loose_item_is_decided_too_and_its_row_corrected() -> None:
 
 
 def test_a_fallback_that_fails_leaves_the_item_to_a_person() -> None:
-    scene, parked = _due(Function("broken", lambda *values: {}))  # type: ignore[arg-type, return-value]
+    scene, parked = _due(Function("broken", lambda *values: {}))  # type: ignore[arg-type]
     (verdict,) = scene.nudge(reason="deadline", at_us=7000 + DAY_US).verdicts
     assert (verdict.number, verdict.winner, verdict.rule, verdict.due_us) == (parked.number, "parked", "function", 0)
     assert scene.nudge(reason="deadline", at_us=9000 + DAY_US).verdicts == []
