@@ -1,4 +1,4 @@
-"""`python -m tests.torture [capture|kills|all] [--clients N] [--seconds N] [--seed N]`: a line each, 0 if all held."""
+"""`python -m tests.torture [capture|kills|three|all] [--clients N] [--seconds N] [--seed N]`: a line each; 0: all held."""
 
 import argparse
 import asyncio
@@ -13,10 +13,10 @@ from duplex.demo import databases
 from tests import servers
 from tests.conftest import run_on
 from tests.servers import PrivateKafka, PrivatePostgres
-from tests.torture import capture, kills
+from tests.torture import capture, kills, three
 from tests.torture.capture import Load
 
-CAMPAIGNS = ("capture", "kills")
+CAMPAIGNS = ("capture", "kills", "three")
 HELD_SHARE = 0.5
 
 
@@ -35,7 +35,7 @@ def _held(name: str, arguments: argparse.Namespace) -> bool:
         for one in (broker, server):
             stack.callback(one.close)
             one.start()
-        work = _capture if name == "capture" else _kills
+        work = {"capture": _capture, "kills": _kills, "three": _three}[name]
         sound, line = asyncio.run(work(arguments, broker, _maker(server.dsn)))
     sys.stdout.write(f"{name} (seed {arguments.seed}): {line}\n")
     return sound
@@ -73,11 +73,21 @@ async def _kills(
         return False, f"FAILED: {error}"
 
 
+async def _three(
+    arguments: argparse.Namespace, broker: PrivateKafka, new_database: kills.NewDatabase
+) -> tuple[bool, str]:
+    try:
+        outcome = await three.campaign(broker, new_database, arguments.seed)
+    except AssertionError as error:
+        return False, f"FAILED: {error}"
+    return not outcome.wrong, str(outcome)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
     parser.add_argument("campaign", nargs="?", choices=(*CAMPAIGNS, "all"), default="all")
     parser.add_argument("--clients", type=int, default=300, help="of the capture campaign")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of each campaign")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of each campaign but three")
     parser.add_argument("--seed", type=int, default=1)
     return parser.parse_args()
 
