@@ -6,6 +6,7 @@ import msgspec
 
 from duplex import topics
 from duplex.broker import Message
+from duplex.epochs import Epochs, Known, golden_schemas
 from schemas.codec import Codec
 from schemas.deadletters import PREFIX
 from schemas.errors import UndecodableError
@@ -19,13 +20,19 @@ ROW_TEXTS = ("before", "after", "base", "set", "found", "left")
 
 
 class Reader:
-    """Decodes what our topics hold: messages of the contract, merge states, JSON; anything else is shown as it is."""
+    """Decodes what our topics hold: messages of the contract, merge states, JSON; anything else is shown as it is.
 
-    def __init__(self, project: Project) -> None:
+    `applied` are the epochs of the entities: merged records written by earlier rules are read by them.
+    """
+
+    def __init__(self, project: Project, applied: Epochs | None = None) -> None:
         self._codec = Codec()
-        names = topics.names(project)
+        names, known = topics.names(project), applied or {}
         self._golden = {
-            names.golden(name): GoldenCodec(project.pipeline, name, entity) for name, entity in project.entities.items()
+            names.golden(name): GoldenCodec(
+                project.pipeline, name, entity, golden_schemas(project.pipeline, name, known.get(name, Known()))
+            )
+            for name, entity in project.entities.items()
         }
 
     def shown(self, message: Message) -> dict[str, Any]:

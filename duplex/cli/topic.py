@@ -46,7 +46,7 @@ def tail(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """Show a topic's messages, decoded, as they come; Ctrl-C ends it."""
-    from duplex import broker
+    from duplex import broker, catalog, topics
     from duplex.cli import project as projects
     from duplex.reading import Reader
     from schemas.project.kafka import client_options
@@ -58,7 +58,14 @@ def tail(
         batches = broker.follow(kafka, topic, from_beginning)
     else:
         batches = broker.read_all(kafka, topic, last=None if from_beginning else most or 10)
-    output.run(_show(Reader(loaded), batches, most, as_json))
+
+    async def show() -> None:
+        # Only merged records are written by schemas that the project's own rules decide.
+        merged = topic in {topics.names(loaded).golden(entity) for entity in loaded.entities}
+        whole = await catalog.read_whole(kafka, topics.names(loaded).catalog) if merged else None
+        await _show(Reader(loaded, whole.epochs if whole else None), batches, most, as_json)
+
+    output.run(show())
 
 
 async def _show(reader: "Reader", batches: "AsyncIterator[list[Message]]", most: int | None, as_json: bool) -> None:

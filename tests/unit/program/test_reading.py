@@ -3,9 +3,12 @@
 import pytest
 
 from duplex.broker import Message
+from duplex.epochs import Applied, Known
 from duplex.reading import Reader
 from schemas.codec import Codec
+from schemas.goldens import Golden, GoldenCodec
 from schemas.messages import Change
+from schemas.project.epochs import rules_text
 from schemas.project.model import Project
 from streams.merge import states
 from streams.processors import changelogs
@@ -55,3 +58,21 @@ def test_a_dead_letter_keeps_its_bytes_and_says_why(reader: Reader) -> None:
     shown = reader.shown(message("deadletters", b"rubbish", **{"__connect.errors.exception.message": b"cut short"}))
     assert (shown["kind"], shown["value"]) == ("dead letter", "rubbish")
     assert shown["headers"] == {"__connect.errors.exception.message": "cut short"}
+
+
+def test_a_merged_record_of_earlier_rules_is_shown() -> None:
+    def project(*fields: str) -> Project:
+        held = {"table": "t", "map": {name: name for name in fields}}
+        entity = {"fields": {name: {} for name in fields}, "systems": {"crm": held}}
+        systems = {"crm": {"connector": "memory"}}
+        return Project.model_validate({"pipeline": "p", "systems": systems, "entities": {"e": entity}})
+
+    before, now = project("a"), project("a", "b")
+    text = rules_text(before, "e", {"crm": {"a": "text"}})
+    applied = Applied(number=1, fingerprint="", rules=text, applied_at_us=0)
+    golden = Golden(record_id="r", version=1, deleted=False, values={"a": "x"}, provenance={})
+    data = GoldenCodec("p", "e", before.entities["e"]).encode(golden)
+    message = Message("p.golden.e", 0, 0, 0, b"r", data)
+    assert Reader(now).decoded(message)[0] != "golden"
+    kind, shown = Reader(now, {"e": Known(applied, {1: applied})}).decoded(message)
+    assert (kind, shown["values"]) == ("golden", {"a": "x", "b": None})
