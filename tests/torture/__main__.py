@@ -1,4 +1,4 @@
-"""`python -m tests.torture [capture|kills|three|all] [--clients N] [--seconds N] [--seed N]`: a line each; 0: all held."""
+"""`python -m tests.torture [capture|kills|three|all] [--clients N] [--seconds N] [--seed N]`: a line each."""
 
 import argparse
 import asyncio
