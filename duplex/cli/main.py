@@ -27,6 +27,7 @@ from duplex.cli import (
     run,
     status,
     topic,
+    undo,
 )
 
 app = typer.Typer(
@@ -74,6 +75,7 @@ app.command("apply")(apply.apply)
 app.command("uninstall")(apply.uninstall)
 app.command("run")(run.run)
 app.command("replay")(replay.replay)
+app.command("undo")(undo.undo)
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

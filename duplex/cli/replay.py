@@ -116,7 +116,7 @@ async def _record(loaded: "Loaded", name: str, entity: str | None) -> tuple[str,
 async def _replayed(loaded: "Loaded", wanted: "Wanted") -> "tuple[Replay, Report]":
     from duplex.replaying.replay import Replay
 
-    with _progress() as advance:
+    with progress() as advance:
 
         def folded(entity: str, partition: int, done: int, of: int) -> None:
             advance(f"{entity}/{partition}", done, of)
@@ -138,7 +138,7 @@ def _apply(done: "Replay", report: "Report", rate: float, yes: bool) -> "list[Se
     _confirm(f"Amend {len(wanted)} records, and so the rows of all their systems?", yes)
 
     async def send() -> "list[Sent]":
-        with _progress() as advance:
+        with progress() as advance:
 
             def counted(count: int, of: int) -> None:
                 advance("amendments", count, of)
@@ -160,7 +160,7 @@ def _rebuild(loaded: "Loaded", entity: str | None, yes: bool, as_json: bool) -> 
         if entity is not None and entity not in composed.rules:
             raise EntityMissingError(entity, tuple(composed.rules))
         done: list[Any] = []
-        with _progress() as advance:
+        with progress() as advance:
 
             def folded(name: str, partition: int, count: int, of: int) -> None:
                 advance(f"{name}/{partition}", count, of)
@@ -188,7 +188,7 @@ def _confirm(question: str, yes: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def progress() -> Iterator[Callable[[str, int, int], None]]:
     """A bar on a terminal's standard error; nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

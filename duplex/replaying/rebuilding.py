@@ -4,14 +4,13 @@ The state is folded up to the place that the processors had read, as their consu
 has had its outputs sent, what stands behind it is read by the next run. So nothing is sent twice and nothing left out.
 """
 
+import asyncio
+import time
 from dataclasses import dataclass
-
-from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from duplex import broker, topics
 from duplex.composition import Composition
-from duplex.replaying import cuts, logs
+from duplex.replaying import cuts, groups, logs
 from duplex.replaying.errors import LogCutError, NotReadError, RunningError
 from duplex.replaying.folds import TrueFold
 from duplex.replaying.replay import Advance, processor
@@ -21,7 +20,8 @@ from streams.processors.changelogs import Stamp
 from streams.processors.publishing import Publisher
 from streams.processors.settings import Hosting, group_id
 
-QUIET = ("Empty", "Dead")
+MARGIN_S = 3.0
+POLL_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ async def rebuild(composed: Composition, entity: str, advance: Advance) -> list[
     for partition, bound in bounds.items():
         if bound.first > 0:
             raise LogCutError(names.records(entity), partition, bound.first)
-    reached = await _reached(composed, group, names.records(entity), sorted(bounds))
+    reached = await groups.reached(composed.kafka, group, names.records(entity), sorted(bounds))
     if not reached:
         raise NotReadError(group, entity)
     await _make_topic(composed, entity)
@@ -65,27 +65,13 @@ async def rebuild(composed: Composition, entity: str, advance: Advance) -> list[
 
 
 async def _check_stopped(composed: Composition, group: str) -> None:
-    async with broker.admin(composed.kafka) as client:
-        members = await _members(client, group)
-    if members:
-        raise RunningError(group, members)
-
-
-async def _members(client: AIOKafkaAdminClient, group: str) -> int:
-    """How many processes are in a consumer group."""
-    found = 0
-    for response in await client.describe_consumer_groups([group]):
-        for _, _, state, _, _, members, *_ in response.groups:
-            found += 0 if state in QUIET else max(1, len(members))
-    return found
-
-
-async def _reached(composed: Composition, group: str, topic: str, partitions: list[int]) -> dict[int, int]:
-    """How far the group has read each partition; only those that it has read at all."""
-    async with broker.admin(composed.kafka) as client:
-        sources = [TopicPartition(topic, each) for each in partitions]
-        offsets = await client.list_consumer_group_offsets(group, partitions=sources)
-    return {source.partition: found.offset for source, found in offsets.items() if found.offset >= 0}
+    """Whether nobody is in the group. One that has just stopped is remembered for its session time-out."""
+    hosting = Hosting(kafka=composed.kafka, pipeline=composed.topics.pipeline)
+    deadline_s = time.monotonic() + hosting.session_timeout_ms / 1000 + MARGIN_S
+    while members := await groups.members(composed.kafka, group):
+        if time.monotonic() > deadline_s:
+            raise RunningError(group, members)
+        await asyncio.sleep(POLL_S)
 
 
 async def _make_topic(composed: Composition, entity: str) -> None:

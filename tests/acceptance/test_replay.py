@@ -71,7 +71,7 @@ async def test_other_rules_list_what_would_be_otherwise_and_apply_it(showing: Sh
     found = await replayed(showing, "--rules", rules)
     otherwise = {change["record_id"]: {field["field"] for field in change["fields"]} for change in found["records"]}
     past = await showing.history()
-    clashed = {each.record_id for each in past.conflicts if each.field == "phone"}
+    clashed = {each.record_id for each in past.conflicts.values() if each.field == "phone"}
     assert otherwise.keys() == clashed
     assert all(fields == {"phone"} for fields in otherwise.values())
     assert len(clashed) >= len(CLASHES) // 2
