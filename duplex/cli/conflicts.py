@@ -266,7 +266,8 @@ def watch(
     loaded, now_us = projects.load(project), _now_us()
     wanted = _wanted(loaded, now_us, entity, field, system, rule, kind, record, None, None, where)
     wanted = _standing(wanted, "all" if all_of_them else "decided" if decided else "open")
-    output.run(_follow(watching.watch(loaded.project, wanted, now_us), most, lambda seen: _tell_seen(seen, as_json)))
+    happenings = watching.watch(loaded.project, wanted, now_us, lambda: output.say("watching; Ctrl-C ends it"))
+    output.run(_follow(happenings, most, lambda seen: _tell_seen(seen, as_json)))
 
 
 async def _follow(happenings: Any, most: int | None, tell_one: "Callable[[Seen], None]") -> None:

@@ -177,7 +177,7 @@ def _option(project: Project, rules: Rules, entry: Entry, state: State, choice: 
 
 
 def consequences(rules: Rules, state: State, made: Decision, name: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    """The systems that a decision of an item of a field would send a command to, those that would wait for an answer first, and why the
+    """The systems that a decision about a field sends a command to, those that must answer one first, and why the
     merge would refuse it ("" if it would not). The state is left as it is."""
     copy, outcome = merge(states.decode(states.encode(state)), decided(made), rules)
     told = tuple(command.system for command in outcome.commands)

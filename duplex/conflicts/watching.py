@@ -1,6 +1,6 @@
 """New conflicts and the ends of old ones, as they come."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Literal
@@ -30,14 +30,17 @@ def happening(before: Entry | None, after: Entry) -> Happening:
     return "ended" if after.parked else "decided"
 
 
-async def watch(project: Project, wanted: Wanted, now_us: int) -> AsyncIterator[Seen]:
-    """What happens from now on to conflicts that are meant, without an end.
+async def watch(
+    project: Project, wanted: Wanted, now_us: int, ready: Callable[[], None] = lambda: None
+) -> AsyncIterator[Seen]:
+    """What happens from now on to conflicts that are meant, without an end; `ready` is called where "now" is fixed.
 
     With `wanted.standing` "open", those that a policy decides at once are left out; "decided" shows ends and those
     only. Raises BrokerError, TopicRefusedError.
     """
     options, topic = client_options(project.kafka), topics.names(project).conflicts
     ends, book = await _ends(options, topic), Book()
+    ready()
     async with aclosing(broker.follow(options, topic, from_beginning=True)) as batches:  # type: ignore[type-var]
         async for batch in batches:
             for message in batch:
