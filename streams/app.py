@@ -119,7 +119,10 @@ def entity_processors(
     def admits(system: str, image: str) -> bool:
         return lenses[system].admits(image)
 
-    links = LinksProcessor(topics, rules.entity, rules.systems, key if entity.match else None, admits, codec)
+    def is_gone(system: str, image: str) -> bool:
+        return lenses[system].is_gone(image)
+
+    links = LinksProcessor(topics, rules.entity, rules.systems, key if entity.match else None, admits, codec, is_gone)
     return [links, ClaimsProcessor(topics, rules.entity, codec), merge]
 
 

@@ -18,7 +18,7 @@ class LinksProcessor:
     """See `streams.identity.rows`. State by row key; reads the changes of every system, and its own answers.
 
     `natural_key` is None where the entity has none: every row is a record of its own then. `admits` is None where
-    every row takes part.
+    every row takes part, `is_gone` where no row that is there counts as deleted.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class LinksProcessor:
         natural_key: NaturalKey | None = None,
         admits: Admits | None = None,
         codec: Codec | None = None,
+        is_gone: Admits | None = None,
     ) -> None:
         self.name = f"links.{entity}"
         self.inputs = (topics.links(entity), *(topics.changes(system, entity) for system in systems))
@@ -38,7 +39,7 @@ class LinksProcessor:
         self._topics = topics
         self._entity = entity
         self._codec = codec or Codec()
-        self._linker = RowLinker(entity, natural_key or _no_key, self._change, admits)
+        self._linker = RowLinker(entity, natural_key or _no_key, self._change, admits, is_gone)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(RowState).decode
 

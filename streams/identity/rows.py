@@ -70,16 +70,24 @@ class RowLinker:
 
     `natural_key(system, row text)` is the normalised natural key of a row image, None where it has none; `decode`
     reads the bytes of a waiting event; `admits(system, row text)` says whether a row takes part. One that does not is
-    left alone until it does; one that is linked stays so, whatever becomes of it.
+    left alone until it does; one that is linked stays so, whatever becomes of it. `is_gone(system, row text)` says
+    whether a row that is there counts as deleted: it stays linked, for a create brings it back under the same local
+    id, but it carries no natural key until then, and a row that is not linked takes no part.
     """
 
     def __init__(
-        self, entity: str, natural_key: NaturalKey, decode: Callable[[bytes], Change], admits: Admits | None = None
+        self,
+        entity: str,
+        natural_key: NaturalKey,
+        decode: Callable[[bytes], Change],
+        admits: Admits | None = None,
+        is_gone: Admits | None = None,
     ) -> None:
         self._entity = entity
         self._natural_key = natural_key
         self._decode = decode
         self._admits = admits
+        self._is_gone = is_gone
 
     def on_change(self, row: RowState, event: RowEvent) -> Effects:
         """Take the next event of a row. Changes `row`. Raises UnprocessableError, and what `natural_key` raises."""
@@ -131,10 +139,11 @@ class RowLinker:
     def _claim_anew(self, row: RowState, effects: Effects) -> None:
         """A parked row is bound to the key it was parked for only as long as it lives and carries that key."""
         position, change = self._last_of_first_life(row.waiting)
-        key = None if _ends(change) else self._key_of(change)
+        ended = _ends(change) or (change.before_id is None and self._counts_as_gone(change))
+        key = None if ended else self._key_of(change)
         if key != row.key and row.key is not None:
             effects.claims.append(self._claim("gone", change, row.key, _old_id(change)))
-        if _ends(change):
+        if ended:
             # Nobody but its own system ever knew of it: there is no record to tell.
             rest, row.waiting, row.key, row.parked = row.waiting[position + 1 :], [], None, False
             self._wait_again(row, rest, effects)
@@ -186,6 +195,10 @@ class RowLinker:
         key = self._key_of(change)
         if change.before_id is not None:
             self._move(row, change, record_id, key, effects)
+        elif self._counts_as_gone(change):
+            if row.key is not None:
+                effects.claims.append(self._claim("gone", change, row.key, change.local_id, record_id))
+            row.key = None
         elif key != row.key:
             self._rekey(row, change, record_id, key, effects)
 
@@ -266,7 +279,12 @@ class RowLinker:
 
     def _takes_part(self, change: Change) -> bool:
         image = change.before if change.after is None else change.after
-        return self._admits is None or image is None or self._admits(change.system, image)
+        if image is None:
+            return True
+        return (self._admits is None or self._admits(change.system, image)) and not self._counts_as_gone(change)
+
+    def _counts_as_gone(self, change: Change) -> bool:
+        return self._is_gone is not None and change.after is not None and self._is_gone(change.system, change.after)
 
     def _place_of(self, data: bytes) -> tuple[int, int]:
         change = self._decode(data)
