@@ -82,7 +82,7 @@ def test_every_command_named_exists_with_its_options(page: Path) -> None:
         command, rest = _command(words)
         if hasattr(command, "commands"):
             assert not [word for word in rest if word[0] != "-"], f"{page.name}: no command `duplex {' '.join(words)}`"
-        options = {name for parameter in command.params for name in parameter.opts} | {"--help"}
+        options = {name for one in command.params for name in (*one.opts, *one.secondary_opts)} | {"--help"}
         unknown = [word for word in rest if word.startswith("--") and word not in options]
         assert not unknown, f"{page.name}: `duplex {' '.join(words)}` has no {', '.join(unknown)}"
 
