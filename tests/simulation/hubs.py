@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from streams.merge import states
 from streams.merge.events import Changed, Decided, Event, Planned, Verdict
@@ -11,27 +12,35 @@ from streams.merge.rules import Rules
 from tests.simulation.tables import Mistakes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Input:
-    """One message of the record's log. `act` is the oracle's."""
+    """One message of the record's log. `rules` hold from here on, if given. `acts` are the oracle's: whose edits."""
 
-    event: Event
-    act: int | None = None
+    event: Event | None
+    acts: tuple[int, ...] = ()
+    rules: Rules | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Step:
     """What one input led to the first time it was merged, and the record before and after."""
 
     offset: int
     at: int
     input: Input
+    rules: Rules
     commands: tuple[Planned, ...]
     verdicts: tuple[Verdict, ...]
     before: Golden
     after: Golden
     refusal: str
     loose: frozenset[int]
+    forget: bool
+
+    @property
+    def event(self) -> Event | None:
+        """The event merged; None where only the rules changed."""
+        return self.input.event
 
 
 @dataclass
@@ -41,55 +50,95 @@ class Hub:
     rules: Rules
     mistakes: Mistakes
     log: list[Input] = field(default_factory=list)
+    ruling: list[Rules] = field(default_factory=list)
     offset: int = 0
     data: bytes | None = None
     steps: list[Step] = field(default_factory=list)
     queues: dict[str, list[tuple[int, Planned]]] = field(default_factory=dict)
     crashes_between: int = 0
+    zombies: int = 0
     complaints: list[str] = field(default_factory=list)
     merged: set[object] = field(default_factory=set)
+    stale: list[tuple[int, bytes | None, list[tuple[int, Planned]]]] = field(default_factory=list)
+    _goldens: dict[bytes | None, Golden] = field(default_factory=dict)
+
+    def append(self, given: Input) -> None:
+        """The next message of the record's log; changed rules hold from it on."""
+        if given.rules is not None:
+            self.rules = given.rules
+        self.log.append(given)
+        self.ruling.append(self.rules)
 
     def work(self, count: int, now: int, crash: Callable[[], bool]) -> None:
         """Merge a batch. A crash after the outputs went out loses the state, and the batch is merged again."""
         data, end = self.data, min(self.offset + count, len(self.log))
+        state = None if data is None or end == self.offset else states.decode(data)
         emitted: list[tuple[int, Planned]] = []
         for offset in range(self.offset, end):
-            data, commands = self._merge(data, offset, now)
+            state, data, commands = self._merge(state, data, offset, now)
             emitted += [(offset, command) for command in commands]
         if self.mistakes.state_first:
             self.data, self.offset = data, end
         if self.mistakes.state_first and emitted and crash():
             self.crashes_between += 1
             return
-        for offset, command in emitted:
-            self.queues.setdefault(command.system, []).append((offset, command))
+        self.emit(emitted)
         if end > self.offset and crash():
             self.crashes_between += bool(emitted)
+            self.stale.append((end, data, emitted))
             return
         self.data, self.offset = data, end
 
-    def _merge(self, data: bytes | None, offset: int, now: int) -> tuple[bytes, list[Planned]]:
-        given = self.log[offset]
-        before = self.golden(data)
-        state, outcome = merge(None if data is None else states.decode(data), given.event, self.rules)
+    def emit(self, commands: list[tuple[int, Planned]]) -> None:
+        """Commands go to the sinks' queues."""
+        for offset, command in commands:
+            self.queues.setdefault(command.system, []).append((offset, command))
+
+    def haunt(self, stale: tuple[int, bytes | None, list[tuple[int, Planned]]]) -> None:
+        """An instance thought dead writes what it had in hand. A state older than what is known is not read."""
+        offset, data, commands = stale
+        self.zombies += 1
+        self.emit(commands)
+        if self.mistakes.stale_state and offset <= self.offset:
+            self.data = data
+
+    def _merge(
+        self, state: states.State | None, data: bytes | None, offset: int, now: int
+    ) -> tuple[states.State | None, bytes | None, list[Planned]]:
+        given, rules = self.log[offset], self.ruling[offset]
+        if given.event is None:
+            self._compare(self._step(offset, now, data, data, rules, None), data, data)
+            return state, data, []
+        state, outcome = merge(state, given.event, rules)
         encoded = states.encode(state)
-        if states.encode(states.decode(encoded)) != encoded:
+        decoded = states.decode(encoded)
+        if states.encode(decoded) != encoded:
             self.complaints.append("codec: a state does not survive its bytes")
-        step = Step(
+        if encoded not in self._goldens:
+            self._goldens[encoded] = golden(decoded, rules)
+        self._compare(self._step(offset, now, data, encoded, rules, (outcome, decoded)), data, encoded)
+        return decoded, encoded, outcome.commands
+
+    def _step(self, offset: int, now: int, data: bytes | None, encoded: bytes | None, rules: Rules, came: Any) -> Step:
+        before, after = self.golden(data), self.golden(encoded)
+        if came is None:
+            return Step(offset, now, self.log[offset], rules, (), (), before, after, "", frozenset(), False)
+        outcome, state = came
+        return Step(
             offset,
             now,
-            given,
+            self.log[offset],
+            rules,
             tuple(outcome.commands),
             tuple(outcome.verdicts),
             before,
-            golden(state, self.rules),
+            after,
             outcome.refusal,
             frozenset(state.loose),
+            outcome.forget,
         )
-        self._compare(step, data, encoded)
-        return encoded, outcome.commands
 
-    def _compare(self, step: Step, data: bytes | None, encoded: bytes) -> None:
+    def _compare(self, step: Step, data: bytes | None, encoded: bytes | None) -> None:
         """The first run is kept; a run after a crash must give the same, and a repeat nothing."""
         if step.offset < len(self.steps):
             first = self.steps[step.offset]
@@ -97,7 +146,7 @@ class Hub:
                 self.complaints.append(f"P3: offset {step.offset} was decided otherwise after a crash")
             return
         self.steps.append(step)
-        name = _identity(step.input.event)
+        name = _identity(step.event)
         if name in self.merged and (step.commands or step.verdicts or data != encoded):
             self.complaints.append(f"P1: the repeat at offset {step.offset} changed something")
         if not step.refusal:
@@ -105,20 +154,24 @@ class Hub:
 
     def golden(self, data: bytes | None) -> Golden:
         """The record as the golden topic has it."""
-        return golden(states.State() if data is None else states.decode(data), self.rules)
+        if data not in self._goldens:
+            self._goldens[data] = golden(states.State() if data is None else states.decode(data), self.rules)
+        return self._goldens[data]
 
     def replay(self) -> None:
         """P3: from the log alone, the same state, commands and verdicts."""
         state: states.State | None = None
-        for step, given in zip(self.steps, self.log, strict=True):
-            state, outcome = merge(state, given.event, self.rules)
+        for step, given, rules in zip(self.steps, self.log, self.ruling, strict=True):
+            if given.event is None:
+                continue
+            state, outcome = merge(state, given.event, rules)
             if (tuple(outcome.commands), tuple(outcome.verdicts)) != (step.commands, step.verdicts):
                 self.complaints.append(f"P3: replay decides offset {step.offset} otherwise")
         if state is not None and states.encode(state) != self.data:
             self.complaints.append("P3: replay ends in another state")
 
 
-def _identity(event: Event) -> object:
+def _identity(event: Event | None) -> object:
     if isinstance(event, Changed):
         return event.system, event.local_id, event.position
     return ("decision", event.item) if isinstance(event, Decided) else object()

@@ -2,20 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from streams.merge.lenses import LensUnit
 from streams.merge.values import Row, Value, Values
 
-Kind = Literal["plain", "upper", "trim", "group", "joined"]
+Kind = Literal["plain", "upper", "trim", "round", "group", "joined"]
 SEPARATOR = "|"
 INVALID = "!"
 
 
 @dataclass(frozen=True)
 class Piece:
-    """How some fields are held: `plain` as they are, `upper` and `trim` as the system can, `group` one column for
-    each member, `joined` several fields in one column."""
+    """How some fields are held: `plain` as they are, `upper`, `trim` and `round` as the system can, `group` one column
+    for each member, `joined` several fields in one column."""
 
     kind: Kind
     fields: tuple[str, ...]
@@ -48,13 +49,29 @@ class Piece:
     def normal(self, value: Value) -> Value:
         if not isinstance(value, str):
             return value
-        return {"upper": value.upper(), "trim": value.strip()}.get(self.kind, value)
+        if self.kind == "upper":
+            return value.upper()
+        if self.kind == "round":
+            return rounded(value)
+        return value.strip() if self.kind == "trim" else value
 
 
-@dataclass(frozen=True)
+def rounded(text: str) -> str:
+    """A decimal with one place, in canonical text."""
+    return canonical(Decimal(text).quantize(Decimal("0.1"), ROUND_HALF_EVEN))
+
+
+def canonical(number: Decimal) -> str:
+    """A decimal as plain text without trailing zeros."""
+    text = format(number, "f")
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("-0", "") else text
+
+
+@dataclass(frozen=True, eq=False)
 class SimpleLens:
     """Pieces side by side; `together` names pieces that form one unit. `inward` fields are only read, `outward` only
-    written."""
+    written. What was read and written before is remembered, for speed."""
 
     pieces: tuple[Piece, ...]
     together: frozenset[int] = frozenset()
@@ -64,6 +81,9 @@ class SimpleLens:
     readable: frozenset[str] = field(init=False)
     writable: frozenset[str] = field(init=False)
     units: tuple[LensUnit, ...] = field(init=False)
+    _found: dict[tuple[Value, ...], dict[str, Value]] = field(init=False, default_factory=dict)
+    _got: dict[tuple[Value, ...], dict[str, Value]] = field(init=False, default_factory=dict)
+    _put: dict[tuple[object, ...], dict[str, Value]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         names = frozenset(name for piece in self.pieces for name in piece.fields)
@@ -85,10 +105,20 @@ class SimpleLens:
 
     def read(self, row: Row) -> dict[str, Value]:
         """Every valid field that a person finds in the row, whatever its direction."""
-        return {name: value for piece in self.pieces for name, value in piece.read(row).items()}
+        place = tuple(map(row.get, self.columns))
+        found = self._found.get(place)
+        if found is None:
+            found = {name: value for piece in self.pieces for name, value in piece.read(row).items()}
+            self._found[place] = found
+        return dict(found)
 
     def get(self, row: Row) -> dict[str, Value]:
-        return {name: value for name, value in self.read(row).items() if name in self.readable}
+        place = tuple(map(row.get, self.columns))
+        got = self._got.get(place)
+        if got is None:
+            got = {name: value for name, value in self.read(row).items() if name in self.readable}
+            self._got[place] = got
+        return dict(got)
 
     def faults(self, row: Row) -> Mapping[str, str]:
         held = self.get(row)
@@ -103,6 +133,13 @@ class SimpleLens:
         return {}
 
     def put(self, values: Values, row: Row | None) -> dict[str, Value]:
+        place = (*values.items(), None, *((None,) if row is None else map(row.get, self.columns)))
+        put = self._put.get(place)
+        if put is None:
+            put = self._put[place] = self._written(values, row)
+        return dict(put)
+
+    def _written(self, values: Values, row: Row | None) -> dict[str, Value]:
         written: dict[str, Value] = {column: None if row is None else row.get(column) for column in self.columns}
         known = {name: value for name, value in values.items() if name in self.writable}
         for piece in self.pieces:

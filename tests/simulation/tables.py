@@ -47,6 +47,15 @@ class Mistakes:
     silent_when_nothing: bool = False
     blind_delete: bool = False
     state_first: bool = False
+    stale_state: bool = False
+    blind_write: bool = False
+    blind_create: bool = False
+    trigger_unseen: bool = False
+    unfair_failure: bool = False
+    fence_in_memory: bool = False
+    no_condition: bool = False
+    crash_before_result: bool = False
+    unnumbered_looks: bool = False
 
 
 @dataclass
@@ -119,7 +128,10 @@ class Table:
             return
         self.fence = max(self.fence, offset)
         found = self.row if command.local_id in (None, self.local_id) else None
-        if command.op == "c" and found is None and self.row is not None:
+        taken = command.op == "c" and found is None and self.row is not None
+        if taken and (self.mistakes.blind_write or self.mistakes.blind_create):
+            found = self.row
+        elif taken:
             self._append(ts_us, command=name, local_id=command.local_id, failed="the natural key is taken", gone=True)
             return
         after, why = self._judged(command, found)
@@ -130,6 +142,13 @@ class Table:
         if command.op == "c" and found is None:
             self._key_for(command)
         self._written(command, name, found, after, now, ts_us, trigger)
+
+    def overwrite(self, command: Planned, found: Row, name: str, now: int, ts_us: int) -> None:
+        """A write without a condition: what happened since the row was found is gone."""
+        after = self._compared(command, dict(found))
+        if after != self.row:
+            self._put(after, now, None)
+        self._append(ts_us, command=name)
 
     def _written(
         self,
@@ -169,7 +188,8 @@ class Table:
             hit = found is not None and (self.mistakes.blind_delete or dict(found) == base)
             return (None, None) if hit or found is None else (dict(found), None)
         if command.op == "c":
-            after = self.normal(command.units[0].set or {}) if found is None else dict(found)
+            blind = found is None or self.mistakes.blind_write or self.mistakes.blind_create
+            after = self.normal(command.units[0].set or {}) if blind else dict(found or {})
         elif found is None:
             return None, None
         else:
@@ -185,7 +205,7 @@ class Table:
             base, wanted = unit.base or {}, unit.set or {}
             if self.mistakes.column_compare:
                 after.update({c: wanted[c] for c in base if row[c] == base[c]})
-            elif all(row[column] == base[column] for column in base):
+            elif self.mistakes.blind_write or all(row[column] == base[column] for column in base):
                 after.update(wanted)
                 self.effects.normalised += self.normal(wanted) != wanted
             elif not all(row[column] == wanted[column] for column in wanted):

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from tests.simulation.histories import Tally, run
+from tests.simulation.histories import run
+from tests.simulation.tallies import Tally
 
 HISTORIES = 320
 

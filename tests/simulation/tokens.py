@@ -1,6 +1,7 @@
 """Values whose writer can be told: every fresh value carries a number, whatever a system does to its letters."""
 
 import re
+from functools import lru_cache
 
 from streams.merge.values import Value
 
@@ -8,6 +9,7 @@ Token = int | None | tuple["Token", ...]
 NUMBER = re.compile(r"\d+")
 
 
+@lru_cache(maxsize=1 << 16)
 def token(value: Value) -> Token:
     """The numbers of a value: what the oracle compares, blind to case, blanks and marks."""
     if isinstance(value, tuple):
@@ -16,8 +18,9 @@ def token(value: Value) -> Token:
     return int(found.group()) if found else None
 
 
-def atoms(value: Token) -> set[int]:
+@lru_cache(maxsize=1 << 16)
+def atoms(value: Token) -> frozenset[int]:
     """Every number in a token."""
     if isinstance(value, tuple):
-        return {atom for part in value for atom in atoms(part)}
-    return set() if value is None else {value}
+        return frozenset(atom for part in value for atom in atoms(part))
+    return frozenset() if value is None else frozenset((value,))

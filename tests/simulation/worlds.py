@@ -4,49 +4,22 @@ crashes, sinks that are served twice, and an operator who hesitates. One seed ma
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
 
-from streams.merge import existence, states
-from streams.merge.decisions import shown_version
-from streams.merge.events import Changed, Decided, Outcome, Planned
-from streams.merge.goldens import Golden
-from streams.merge.turns import Turn
-from streams.merge.values import EXISTENCE, Row, Value
+from streams.merge.events import Changed
+from streams.merge.rules import Rules
 from tests.simulation import draws
-from tests.simulation.draws import FIELDS, MEMBERS
+from tests.simulation.acts import Act
 from tests.simulation.hubs import Hub, Input
-from tests.simulation.lenses import INVALID, Piece
-from tests.simulation.tables import Cell, Entry, Mistakes, Table
-from tests.simulation.tokens import Token, token
+from tests.simulation.operators import Operator
+from tests.simulation.remotes import Remote
+from tests.simulation.tables import Entry, Mistakes, Table
+from tests.simulation.themes import Theme, theme_of
+from tests.simulation.users import Users
 
-
-@dataclass(frozen=True)
-class Act:
-    """What somebody did, what they saw, and what they left: all the oracle needs to know."""
-
-    number: int
-    system: str
-    kind: str
-    at: int
-    ts_us: int
-    wrote: dict[str, Token]
-    saw: dict[str, Cell]
-    saw_row: Row | None
-    absent_since: int
-    was_present: bool
-    reverts: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True)
-class Look:
-    """An item as an operator saw it, and the record beside it."""
-
-    item: int
-    field: str
-    candidate: Value
-    version: int
-    golden: Golden
+BEGIN_US = 4 * draws.HOUR_US
+A_DAY_US = 24 * draws.HOUR_US
+MakeHub = Callable[[Rules, Mistakes], Hub]
 
 
 @dataclass
@@ -55,67 +28,101 @@ class World:
 
     seed: int
     mistakes: Mistakes = field(default_factory=Mistakes)
+    theme: Theme | None = None
+    make_hub: MakeHub = Hub
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
-        self.now = 10_000
-        self.fresh = 0
+        self.now = BEGIN_US
         self.acts: list[Act] = []
-        self.shown: dict[str, list[Value]] = {name: [] for name in FIELDS}
-        self.profile = draws.profile(self.random)
-        self.tables = draws.tables(self.random, self.mistakes)
-        self.skew = {name: self.random.choice(draws.SKEWS_US[self.profile.theme]) for name in self.tables}
-        self.hub = Hub(draws.rules(self.random, self.tables, self.profile.theme), self.mistakes)
+        self.profile = draws.profile(self.random, self.theme or theme_of(self.seed))
+        self.tables = draws.tables(self.random, self.mistakes, self.profile.theme)
+        self.skew = {name: self.random.choice(self.profile.skews_us) for name in self.tables}
+        self.hub = self.make_hub(draws.rules(self.random, self.tables, self.profile), self.mistakes)
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
-        self.looks: list[Look] = []
-        self.decided: dict[int, Look] = {}
-        self.triggers_left = self.random.choice((0, 0, 2, 4))
-        self.invalid_acts: set[int] = set()
+        self.users = Users(self, triggers_left=self.random.choice((0, 0, 2, 4)))
+        self.operator = Operator(self)
+        self.remotes: dict[str, Remote] = {}
+        self.resolved: list[int] = []
+        self.lost: set[tuple[str, int]] = set()
+
+    def chance(self, share: float) -> bool:
+        """Whether something happens that does so in this share of cases."""
+        return self.random.random() < share
+
+    def any_table(self) -> Table:
+        """Some system."""
+        return self.random.choice(list(self.tables.values()))
 
     # What happens
 
     def run(self) -> None:
         """The history: acts and mishaps in a drawn order."""
-        doings: dict[str, Callable[[], None]] = {
-            "user": self.use,
-            "transport": self.transport,
-            "hub": self.merge,
-            "sink": self.serve,
-            "look": self.look,
-            "decide": self.decide,
-        }
-        names, weights = list(doings), [self.profile.weights[name] for name in doings]
+        doings = self._doings()
+        names, weights = list(self.profile.weights), list(self.profile.weights.values())
         self._begin()
         for _ in range(self.profile.steps):
             self.now += self.random.randint(1, 20)
             doings[self.random.choices(names, weights)[0]]()
 
+    def _doings(self) -> dict[str, Callable[[], object]]:
+        return {
+            "user": self.users.use,
+            "transport": self.transport,
+            "hub": self.merge,
+            "sink": self.serve,
+            "haunt": self.haunt,
+            "look": self.operator.look,
+            "decide": self.operator.decide,
+            "draft": self.operator.draft,
+            "amend": self.operator.amend,
+            "retry": self.operator.retry,
+            "forget": lambda: self.operator.nudge("forget"),
+            "tick": lambda: self.operator.nudge("deadline"),
+            "automate": self.users.automate,
+            "legislate": self.legislate,
+            "brake": self.brake,
+            "lose": self.lose,
+        }
+
     def _begin(self) -> None:
         """Some systems hold the record before anybody listens: their rows are loaded."""
-        for table in self.tables.values():
+        theme, tables = self.profile.theme, list(self.tables.values())
+        if theme == "remotes":
+            some = self.random.sample(tables, self.random.randint(1, len(tables)))
+            self.remotes = {table.name: Remote(table, self.random) for table in some}
+        if theme == "counters":
+            tables = self.random.sample(tables, 1)
+        for table in tables:
             self.now += 1
-            if self.random.random() < 0.4:
-                self.insert(table, load=self.random.random() < 0.7)
-
-    def _chance(self, share: float) -> bool:
-        return self.random.random() < share
+            if theme == "counters" or self.chance(0.4):
+                self.users.insert(table, load=self.chance(0.7))
+        if theme == "automations":
+            self.users.employ()
 
     def transport(self) -> None:
         """Some of a system's log goes to the record's log; sometimes entries go again."""
-        table = self.random.choice(list(self.tables.values()))
-        if self._chance(self.profile.repeat):
+        table = self.any_table()
+        if table.name in self.remotes and self.chance(0.5):
+            self.remotes[table.name].glance()
+        if self.chance(self.profile.repeat):
             self.sent[table.name] = max(0, self.sent[table.name] - self.random.randint(1, 4))
         for _ in range(self.random.randint(1, self.profile.batch)):
-            self.forward(table)
+            self.forward(table, self.chance(self.profile.repeat))
 
-    def forward(self, table: Table) -> bool:
-        """The next entry of a system's log, if there is one."""
+    def forward(self, table: Table, again: bool = False) -> bool:
+        """The next entry of a system's log, if there is one; of a system without a log, whatever waits."""
+        if table.name in self.remotes:
+            given = self.remotes[table.name].deliver(self.now, again)
+            if given is not None:
+                self.hub.append(given)
+            return given is not None
         if self.sent[table.name] >= len(table.log):
             return False
         entry = table.log[self.sent[table.name]]
         self.sent[table.name] += 1
-        self.hub.log.append(Input(self._changed(entry), entry.act))
+        self.hub.append(Input(self._changed(entry), () if entry.act is None else (entry.act,)))
         return True
 
     def _changed(self, entry: Entry) -> Changed:
@@ -129,215 +136,79 @@ class World:
             command=entry.command,
             failed=entry.failed,
             load=entry.load,
+            at_us=self.now,
         )
 
     def merge(self) -> None:
         """The hub merges a batch, and may crash."""
-        self.hub.work(self.random.randint(1, self.profile.batch), self.now, lambda: self._chance(self.profile.crash))
+        self.hub.work(self.random.randint(1, self.profile.batch), self.now, lambda: self.chance(self.profile.crash))
+
+    def haunt(self) -> None:
+        """A hub instance that was thought dead writes late; or an old sink carries out what it had in hand."""
+        if self.hub.stale:
+            self.hub.haunt(self.hub.stale.pop())
+        table = self.any_table()
+        served = self.served[table.name]
+        if served and table.name not in self.remotes and self.chance(0.5):
+            self._apply(table, self.random.randrange(served))
 
     def serve(self) -> None:
         """A sink carries out a few commands; sometimes it is given old ones again."""
-        table = self.random.choice(list(self.tables.values()))
-        if self._chance(self.profile.repeat):
+        table = self.any_table()
+        if self.chance(self.profile.repeat):
             self.served[table.name] = max(0, self.served[table.name] - self.random.randint(1, 3))
+            if table.name in self.remotes:
+                self.remotes[table.name].send_again()
         for _ in range(self.random.randint(1, 2)):
             self.carry_out(table)
 
     def carry_out(self, table: Table) -> bool:
         """The next command of a system's queue, if there is one."""
-        queue = self.hub.queues.get(table.name, [])
-        if self.served[table.name] >= len(queue):
+        if self.served[table.name] >= len(self.hub.queues.get(table.name, [])):
             return False
-        offset, command = queue[self.served[table.name]]
-        self.served[table.name] += 1
-        name = f"r/{table.name}/{command.number}"
-        table.apply(command, name, offset, self.now, self.now + self.skew[table.name], self._trigger)
+        self.served[table.name] += self._apply(table, self.served[table.name])
         return True
 
-    # Users
-
-    def use(self) -> None:
-        """A user of some system does something to the row they see."""
-        table = self.random.choice(list(self.tables.values()))
-        if table.row is None:
-            if self._chance(0.25 if table.ever_present else 0.1):
-                self.insert(table)
-        elif self._chance(self.profile.delete):
-            self.write(table, None, "delete")
-        elif table.new_keys and self._chance(0.03):
-            self.write(table, dict(table.row), "rekey", new_id=table.next_id())
-        else:
-            self.edit(table)
-
-    def insert(self, table: Table, load: bool = False) -> None:
-        """A user writes a new row."""
-        values = {name: self.value(table, name) for name in FIELDS if name in table.lens.readable}
-        self.write(table, self.typed(table, values, None), "insert", load=load)
-
-    def edit(self, table: Table) -> None:
-        """A user changes one field or a few."""
-        names = [name for name in FIELDS if name in table.lens.readable]
-        chosen = self.random.sample(names, self.random.choice((1, 1, 1, 2, 3)))
-        values = {name: self.value(table, name) for name in chosen}
-        self.write(table, self.typed(table, values, table.row), "edit")
-
-    def typed(self, table: Table, values: dict[str, Value], row: Row | None) -> dict[str, Value]:
-        """The columns as a user would type these values; direction is the hub's affair."""
-        written: dict[str, Value] = {column: None if row is None else row[column] for column in table.lens.columns}
-        for piece in table.lens.pieces:
-            piece.write(values, written)
-        return table.normal(written)
-
-    def write(
-        self, table: Table, after: dict[str, Value] | None, kind: str, new_id: str | None = None, load: bool = False
-    ) -> None:
-        """Commit an act, unless it changes nothing or the target forbids it."""
-        if (after == table.row and new_id is None) or (after is not None and self._is_forbidden(table, after)):
-            return
-        number = len(self.acts)
+    def _apply(self, table: Table, place: int) -> bool:
+        if (table.name, place) in self.lost:
+            return True
+        offset, command = self.hub.queues[table.name][place]
+        name = f"r/{table.name}/{command.number}"
         ts_us = self.now + self.skew[table.name]
-        wrote = self._record(table, after, kind, number, ts_us)
-        if after is not None and table.lens.faults(after):
-            self.invalid_acts.add(number)
-        table.user_writes(after, self.now, ts_us, number, new_id, load)
-        for name in wrote:
-            self.shown[name].append(table.lens.get(after or {}).get(name))
+        if table.name in self.remotes:
+            edit = self.users.edit
+            remote = self.remotes[table.name]
+            return remote.serve(offset, command, name, self.now, ts_us, self.users.trigger, lambda: edit(table))
+        table.apply(command, name, offset, self.now, ts_us, self.users.trigger)
+        return True
 
-    def _is_forbidden(self, table: Table, after: Row) -> bool:
-        before: Row = table.row or {}
-        return any(table.banned(value) for column, value in after.items() if before.get(column) != value)
+    def lose(self) -> None:
+        """A command is removed before its sink has read it."""
+        table = self.any_table()
+        if self.served[table.name] < len(self.hub.queues.get(table.name, [])):
+            self.lost.add((table.name, self.served[table.name]))
+            self.served[table.name] += 1
 
-    def _record(self, table: Table, after: Row | None, kind: str, number: int, ts_us: int) -> set[str]:
-        then = {} if table.row is None else table.lens.get(table.row)
-        now = {} if after is None else table.lens.get(after)
-        wrote = {n: token(v) for n, v in now.items() if n not in then or then[n] != v or table.row is None}
-        reverts = frozenset(name for name in wrote if now[name] in self.shown[name])
-        self.acts.append(
-            Act(
-                number,
-                table.name,
-                kind,
-                self.now,
-                ts_us,
-                wrote,
-                dict(table.cells),
-                None if table.row is None else dict(table.row),
-                table.absent_since,
-                table.ever_present,
-                reverts,
-            )
-        )
-        return set(wrote)
+    # Rules
 
-    def value(self, table: Table, name: str) -> Value:
-        """What a user types into a field: something new, something old, or what another system shows."""
-        known = self.shown[name]
-        if known and self._chance(self.profile.revert):
-            return self.random.choice(known[-4:])
-        if self._chance(0.04):
-            return (None,) * MEMBERS if name == "g" else None
-        if name == "g":
-            return self._group(table)
-        plain = any(piece.kind == "plain" and name in piece.fields for piece in table.lens.pieces)
-        return f"{INVALID}{self._number()}" if plain and self._chance(0.02) else self._text()
+    def legislate(self) -> None:
+        """Other rules hold from here on; open items are resolved by them only when that is asked for."""
+        old, names = self.hub.rules, tuple(self.tables)
+        changed = {
+            name: draws.policy(self.random, names, self.profile.theme) if self.chance(0.5) else kept
+            for name, kept in old.policies.items()
+        }
+        existence = self.random.choice(("update_wins", "delete_wins", "manual"))
+        new = replace(old, policies=changed, existence=existence, epoch=old.epoch + 1)
+        self.hub.append(Input(None, rules=new))
+        if self.chance(0.5):
+            self.resolved.append(len(self.hub.log))
+            self.operator.nudge("rules")
 
-    def _group(self, table: Table) -> Value:
-        held = None if table.row is None else table.lens.get(table.row)["g"]
-        if isinstance(held, tuple) and self._chance(0.4):
-            return (held[0], self._text())
-        return tuple(self._text() for _ in range(MEMBERS))
-
-    def _text(self) -> str:
-        return self.random.choice(("v{}", "V{}", " v{}", "v{}x ")).format(self._number())
-
-    def _number(self) -> int:
-        self.fresh += 1
-        return self.fresh
-
-    def _trigger(self, table: Table, command: Planned, found: Row) -> tuple[Row, int] | None:
-        """The target's own trigger writes a column that the command does not (or was not allowed to) write."""
-        if self.triggers_left <= 0 or command.op != "u" or table.row is None or self._chance(0.6):
-            return None
-        applied = {c for u in command.units for c in (u.base or {}) if _holds(found, u.base) or _holds(found, u.set)}
-        free = [
-            piece.fields[0]
-            for piece in table.lens.pieces
-            if piece.kind != "joined" and set(piece.fields) <= table.lens.readable
-            if applied.isdisjoint(self._unit_of(table, piece))
-        ]
-        if not free:
-            return None
-        name = self.random.choice(free)
-        after = self.typed(table, {name: self.value(table, name)}, table.row)
-        if after == table.row or self._is_forbidden(table, after):
-            return None
-        self.triggers_left -= 1
-        number = len(self.acts)
-        for written in self._record(table, after, "trigger", number, self.now + self.skew[table.name]):
-            self.shown[written].append(table.lens.get(after).get(written))
-        if table.lens.faults(after):
-            self.invalid_acts.add(number)
-        return after, number
-
-    def _unit_of(self, table: Table, piece: Piece) -> set[str]:
-        return {column for unit in table.lens.units if piece.columns[0] in unit.columns for column in unit.columns}
-
-    # The operator
-
-    def look(self) -> None:
-        """An operator looks at what is parked."""
-        if self.hub.data is None:
-            return
-        state = states.decode(self.hub.data)
-        turn = Turn(state, self.hub.rules, Outcome())
-        parked = existence.parked(turn)
-        if parked:
-            self._look_at(self.random.choice(parked), state)
-
-    def _look_at(self, item: states.Item, state: states.State) -> None:
-        version = shown_version(Turn(state, self.hub.rules, Outcome()), item.field)
-        shown = Look(item.number, item.field, item.shown(), version, self.hub.golden(self.hub.data))
-        self.looks.append(shown)
-
-    def decide(self) -> None:
-        """An operator decides something looked at before, perhaps long before."""
-        if not self.looks:
-            return
-        look = self.random.choice(self.looks)
-        value = self._decision(look)
-        event = Decided(
-            item=str(look.item), candidate=look.candidate, version=look.version, value=value, ts_us=self.now
-        )
-        for _ in range(2 if self._chance(self.profile.repeat) else 1):
-            self.decided[len(self.hub.log)] = look
-            self.hub.log.append(Input(event))
-
-    def _decision(self, look: Look) -> Value:
-        if look.field == EXISTENCE:
-            return self.random.choice((None, True))
-        return self.random.choice((look.candidate, look.golden.values[look.field], self._third(look.field)))
-
-    def _third(self, name: str) -> Value:
-        value: Value = tuple(self._text() for _ in range(MEMBERS)) if name == "g" else self._text()
-        number = len(self.acts)
-        wrote = {name: token(value)}
-        act = Act(number, "(operator)", "decision", self.now, self.now, wrote, {}, None, 0, False)
-        self.acts.append(act)
-        return value
-
-    def decide_everything(self) -> None:
-        """A last operator, without haste: one item at a time, each on what is shown now."""
-        for _ in range(60):
-            if not self.drain() or self.hub.data is None:
-                return
-            state = states.decode(self.hub.data)
-            parked = existence.parked(Turn(state, self.hub.rules, Outcome()))
-            parked.sort(key=existence.is_delete)
-            if not parked:
-                return
-            self.looks = []
-            self._look_at(parked[0], state)
-            self.decide()
+    def brake(self) -> None:
+        """A system's deletes are held from here on, or no longer."""
+        system = frozenset((self.random.choice(list(self.tables)),))
+        self.hub.append(Input(None, rules=replace(self.hub.rules, braking=self.hub.rules.braking ^ system)))
 
     # Rest
 
@@ -345,19 +216,25 @@ class World:
         """Let everything arrive, without mishaps. Returns whether the world came to rest."""
         for _ in range(limit):
             self.now += 5
+            for remote in self.remotes.values():
+                remote.send_again()
+                remote.glance()
             moved = [self.forward(table) for table in self.tables.values() for _ in range(3)]
             waiting = self.hub.offset < len(self.hub.log)
             self.hub.work(50, self.now, lambda: False)
             moved += [self.carry_out(table) for table in self.tables.values() for _ in range(3)]
-            if not any(moved) and not waiting:
+            if any(moved) or waiting or self.users.automate():
+                continue
+            if not self.lost or not self.operator.retry_what_is_lost():
                 return True
         return False
+
+    def let_deadlines_pass(self) -> None:
+        """A day goes by."""
+        self.now += A_DAY_US
+        self.operator.nudge("deadline")
 
     def repeat_everything(self) -> None:
         """All logs and all commands come again."""
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
-
-
-def _holds(row: Row, wanted: Any) -> bool:
-    return wanted is not None and all(row.get(column) == value for column, value in wanted.items())

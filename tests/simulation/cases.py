@@ -1,0 +1,105 @@
+"""A history as the oracle has it: what users did and saw, what the record showed, what went on record."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from streams.merge.events import Changed, Verdict
+from streams.merge.goldens import Golden
+from streams.merge.rules import Sum, Union
+from streams.merge.values import EXISTENCE, Value
+from tests.simulation.acts import Act
+from tests.simulation.hubs import Step
+from tests.simulation.tables import Table
+from tests.simulation.tokens import Token, token
+
+if TYPE_CHECKING:
+    from tests.simulation.worlds import World
+
+
+@dataclass
+class Case:
+    """One history at rest. It knows nothing of versions, echoes, acknowledgements or positions."""
+
+    world: "World"
+    acts: list[Act] = field(init=False)
+    steps: list[Step] = field(init=False)
+    final: Golden = field(init=False)
+    processed: dict[int, int] = field(init=False)
+    open: set[tuple[str, str]] = field(init=False)
+    fields: tuple[str, ...] = field(init=False)
+    tables: dict[str, Table] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.acts, self.steps = self.world.acts, self.world.hub.steps
+        self.final = self.steps[-1].after if self.steps else self.world.hub.golden(None)
+        self.processed = _first_merged(self.steps)
+        self.open = _open_items(self.steps)
+        rules = self.world.hub.rules
+        self.fields = tuple(n for n in rules.fields if not isinstance(rules.policies[n], Sum | Union))
+        self.tables = self.world.tables
+
+    def acts_of(self, step: Step) -> Iterator[Act]:
+        """Whose edits an input brought."""
+        return (self.acts[number] for number in step.input.acts)
+
+    def is_invisible(self, act: Act, name: str | None) -> bool:
+        """Whether an act at a system without a log was undone again before anybody looked."""
+        remote = self.world.remotes.get(act.system)
+        return remote is not None and remote.is_invisible(act, name)
+
+    def merged_ts_us(self, act: Act) -> int:
+        """The time by which an act was merged; 0 of a loaded row, or if it never was.
+
+        Of a system without a log, which tells the time of the row's last change, it is that of the act at least.
+        """
+        if act.system in self.world.remotes:
+            return act.ts_us
+        for step in self.steps:
+            if act.number in step.input.acts and isinstance(step.event, Changed):
+                return 0 if step.event.load else step.event.ts_us
+        return 0
+
+    def dead_at(self, at: int) -> bool:
+        """Whether the record was deleted, as far as the hub knew then."""
+        earlier = [step for step in self.steps if step.at <= at]
+        return bool(earlier) and earlier[-1].after.deleted
+
+
+def replaces(other: Act, since: int, name: str, value: Token) -> bool:
+    """Whether somebody wrote over, or deleted, a cell that showed this value since then."""
+    cell = other.saw.get(name)
+    if cell is None or cell.token != value or cell.at < since:
+        return False
+    return name in other.wrote or other.kind == "delete"
+
+
+def names(verdict: Verdict, name: str, value: Token) -> bool:
+    """Whether a record names the value of this field on either side."""
+    sides = (verdict.current.value, verdict.incoming.value)
+    if verdict.field == name:
+        return any(token(side) == value for side in sides)
+    return verdict.field == EXISTENCE and any(token(held) == value for held in _pairs(sides, name))
+
+
+def _pairs(sides: tuple[Value, Value], name: str) -> Iterator[Value]:
+    for side in sides:
+        for pair in side if isinstance(side, tuple) else ():
+            if isinstance(pair, tuple) and len(pair) == 2 and pair[0] == name:
+                yield pair[1]
+            elif isinstance(pair, tuple) and len(pair) == 2 and pair[0] == EXISTENCE:
+                yield from _pairs((pair[1], None), name)
+
+
+def _first_merged(steps: list[Step]) -> dict[int, int]:
+    first: dict[int, int] = {}
+    for step in steps:
+        for act in step.input.acts:
+            first.setdefault(act, step.at)
+    return first
+
+
+def _open_items(steps: list[Step]) -> set[tuple[str, str]]:
+    """Which (system, field) still waits for a person."""
+    last = {verdict.number: verdict for step in steps for verdict in step.verdicts}
+    return {(v.incoming.system, v.field) for v in last.values() if v.winner == "parked"}

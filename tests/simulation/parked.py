@@ -1,0 +1,132 @@
+"""P10: what waits for a person leaves only by that person, by agreement, or by someone who saw it; and what else is
+promised of items: deadlines, new rules, the brake.
+
+An item's number is the number of the verdict that parked it: that much of the hub's records is public.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from streams.merge.events import Amended, Answered, Decided, Looked, Nudged, Planned, Verdict
+from streams.merge.rules import Manual
+from streams.merge.values import EXISTENCE
+from tests.simulation.cases import Case
+from tests.simulation.hubs import Step
+from tests.simulation.tokens import Token, token
+
+
+@dataclass(slots=True)
+class Waiting:
+    """An item: how it was parked last, and when it is due, by the rules that held when it was parked first."""
+
+    verdict: Verdict
+    due_us: int | None
+
+
+def parked_items_left_rightly(case: Case) -> Iterator[str]:
+    """P10, item by item, command by command."""
+    parked: dict[int, Waiting] = {}
+    for step in case.steps:
+        for verdict in step.verdicts:
+            if verdict.winner == "parked":
+                due_us = parked[verdict.number].due_us if verdict.number in parked else _due_us(step, verdict)
+                parked[verdict.number] = Waiting(verdict, due_us)
+            elif verdict.number in parked:
+                yield from _judge_leaving(case, step, parked.pop(verdict.number), verdict)
+        yield from _judge_commands(case, step, parked)
+        yield from _judge_overdue(step, parked)
+        yield from _judge_resolved(step, parked)
+
+
+def _due_us(step: Step, verdict: Verdict) -> int | None:
+    policy = step.rules.policies.get(verdict.field)
+    if not isinstance(policy, Manual) or policy.deadline_us is None or verdict.rule == "oscillation":
+        return None
+    return getattr(step.event, "at_us", 0) + policy.deadline_us
+
+
+def _judge_leaving(case: Case, step: Step, item: Waiting, end: Verdict) -> Iterator[str]:
+    fine: dict[str, Callable[[], bool]] = {
+        "decision": lambda: _was_shown(case, step, item.verdict),
+        "agreement": lambda: _agreed(step, item.verdict),
+        "withdrawn": lambda: _is_by_its_system(step, item.verdict),
+        "deleted": lambda: step.after.deleted and not _is_kept(step, item.verdict),
+        "revived": lambda: not step.after.deleted,
+        "deadline": lambda: item.due_us is not None and getattr(step.event, "at_us", 0) >= item.due_us,
+        "rules": lambda: isinstance(step.event, Nudged) and step.event.reason == "rules",
+    }
+    rule = end.rule.partition(":")[0]
+    if rule not in fine or not fine[rule]():
+        number, name = item.verdict.number, item.verdict.field
+        yield f"P10: item {number} ({name}) left at offset {step.offset} by {end.rule}"
+
+
+def _was_shown(case: Case, step: Step, item: Verdict) -> bool:
+    event, look = step.event, case.world.operator.decided.get(step.offset)
+    if not isinstance(event, Decided) or look is None or event.item != str(item.number):
+        return False
+    names = case.world.profile.fields if item.field == EXISTENCE else (item.field,)
+    same = all(look.golden.values[name] == step.before.values[name] for name in names)
+    return same and look.golden.deleted == step.before.deleted and event.candidate == item.incoming.value
+
+
+def _agreed(step: Step, item: Verdict) -> bool:
+    return item.field != EXISTENCE and token(item.incoming.value) == token(step.after.values[item.field])
+
+
+def _is_by_its_system(step: Step, item: Verdict) -> bool:
+    """Whether a user of the item's system acted. Looks that were held come with the answer they waited for."""
+    held = isinstance(step.event, Answered | Looked) or getattr(step.event, "reason", "") == "retry"
+    return getattr(step.event, "system", None) in (item.incoming.system, None) and (bool(step.input.acts) or held)
+
+
+def _is_kept(step: Step, item: Verdict) -> bool:
+    """Whether an operator ended the record over parked edits. (A parked delete has no value: it may go.)"""
+    return isinstance(step.event, Decided | Amended) and item.incoming.value is not None
+
+
+def _judge_commands(case: Case, step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
+    """No command writes over what a row shows and a person has yet to decide."""
+    held: dict[tuple[str, str], Token] = {
+        (item.verdict.incoming.system, item.verdict.field): token(item.verdict.incoming.value)
+        for item in parked.values()
+        if item.verdict.number not in step.loose
+    }
+    for command in step.commands:
+        if (command.system, EXISTENCE) in held:
+            yield f"P10: offset {step.offset} tells {command.system}, whose existence is parked"
+        for name in _written_over(case, command, held):
+            yield f"P10: offset {step.offset} writes over {name}, parked at {command.system}"
+
+
+def _written_over(case: Case, command: Planned, held: dict[tuple[str, str], Token]) -> Iterator[str]:
+    lens = case.tables[command.system].lens
+    for unit in command.units:
+        if unit.base is None or unit.set is None:
+            continue
+        then, now = lens.get(unit.base), lens.get(unit.set)
+        for name in case.world.profile.fields:
+            if name in then and then[name] != now.get(name) and (command.system, name) in held:
+                yield from [name] if token(then[name]) == held[command.system, name] else []
+
+
+def _judge_overdue(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
+    """After a nudge for deadlines nothing is open that was due."""
+    if isinstance(step.event, Nudged) and step.event.reason == "deadline":
+        for item in parked.values():
+            if item.due_us is not None and item.due_us <= step.event.at_us:
+                yield f"DEADLINE: item {item.verdict.number} ({item.verdict.field}) is open past its deadline"
+
+
+def _judge_resolved(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
+    """After a nudge for new rules nothing is open that they leave to a person no longer."""
+    if not isinstance(step.event, Nudged) or step.event.reason != "rules":
+        return
+    for item in parked.values():
+        name = item.verdict.field
+        if name == EXISTENCE:
+            left = step.rules.existence == "manual" or item.verdict.rule == "brake"
+        else:
+            left = isinstance(step.rules.policies[name], Manual) or item.verdict.rule == "function"
+        if not left:
+            yield f"RULES: item {item.verdict.number} ({name}) is open, though no person is asked any more"
