@@ -93,7 +93,7 @@ async def look(
     try:
         return await _asked(socket_path(project_path), place, keys, prefixes)
     except (OSError, TimeoutError, _NoAnswerError):
-        _say_once(NOT_RUNNING)
+        say_once(NOT_RUNNING)
     return await recovered(options, place, keys, prefixes)
 
 
@@ -111,7 +111,8 @@ def socket_path(project_path: Path) -> Path:
 
 
 @cache
-def _say_once(text: str) -> None:
+def say_once(text: str) -> None:
+    """A remark beside the answer, on standard error, the first time only."""
     print(text, file=sys.stderr)
 
 

@@ -2,7 +2,6 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 from duplex import lookups
 from duplex.broker import Message
@@ -49,15 +48,16 @@ async def explained(composed: Composition, found: Found, field: str | None, hist
     name = _field_name(field, found.entity, composed.rules[found.entity].fields)
     live, known = states.decode(found.state), marks.marks_of(found.beside)
     messages, missing = await _messages(composed, found, live)
-    folded = refolding.fold([_record(each) for each in messages], known, _regimes(composed, found.entity))
-    rules = _rules_now(composed, found.entity, known)
-    whole = explain(Subject(found.record_id, found.partition, live, rules), list(_steps(folded)), missing, history)
+    regimes = _regimes(composed, found.entity)
+    steps = list(_steps(refolding.fold([_record(each) for each in messages], known, regimes)))
+    rules = _rules_now(known, regimes)
+    whole = explain(Subject(found.record_id, found.partition, live, rules), steps, missing, history)
     return whole if name is None else whole.only(name)
 
 
-def _rules_now(composed: Composition, entity: str, known: marks.Marks) -> Rules:
-    rules = composed.rules[entity]
-    return replace(rules, loading=frozenset(rules.systems) - known.loads.keys())
+def _rules_now(known: marks.Marks, regimes: Regimes) -> Rules:
+    latest = max(known.epochs, key=lambda mark: mark.number, default=None)
+    return regimes.of(latest).loads.after(frozenset(known.loads), None)
 
 
 async def _messages(composed: Composition, found: Found, live: states.State) -> tuple[list[Message], int]:
