@@ -8,8 +8,8 @@ import msgspec
 
 from schemas.codec import Codec
 from schemas.messages import Allowance, Amend, Amendment, Change, Command, Conflict, Decision, Epoch, Nudge, Result
-from schemas.project.model import Entity, Project
 from schemas.project.epochs import fingerprint, rules_text
+from schemas.project.model import Entity, Project
 from schemas.topics import Topics
 from streams.mapping.rules import compile_rules
 from streams.merge import states
@@ -203,8 +203,8 @@ def result(command: str, orders: tuple[int, int], left: dict[str, Any] | None) -
     )
 
 
-def clash(partition: Partition, key: bytes = b"R", number: int = 1, credits: tuple[int, int] = (5, 7)) -> Conflict:
+def clash(partition: Partition, key: bytes = b"R", number: int = 1) -> Conflict:
     """Both systems give a synchronised record another credit, out of sight of each other; what is put on record."""
-    partition.add(crm(200, number, credit=credits[0]), key)
-    (found,) = partition.conflicts(erp(200, number, credit=credits[1]), key)
+    partition.add(crm(200, number, credit=5), key)
+    (found,) = partition.conflicts(erp(200, number, credit=7), key)
     return found

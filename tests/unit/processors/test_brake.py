@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 from schemas.project.model import Brake
 from streams.processors import brake
 from streams.processors.stores import PartitionStore
-from tests.unit.processors.partitions import SECOND_US, Partition, allowance, crm, entity, erp, gone
+from tests.unit.processors.partitions import SECOND_US, Partition, allowance, answer, crm, entity, erp, gone
 
 RULE = {"count": 2, "share": 0.25, "window": "1h"}
 HOUR_MS = 3_600_000
@@ -96,8 +96,11 @@ def test_repeated_delete_is_not_counted_again():
 
 def test_our_own_deletes_are_not_counted():
     partition = filled(10)
-    for number in range(5):
-        partition.add(gone("erp", 300, number), key(number))
+    for number in range(2):
+        (command,) = partition.commands(gone("erp", 300, number), key(number))
+        assert command.system == "crm"
+        partition.add(answer(command, number, 301), key(number))
+    assert brake.rows(partition.store, "crm") == 8
     assert brake.read(partition.store.get(b"\x00brake/crm")).deletes == []
 
 

@@ -50,7 +50,6 @@ def parked() -> Partition:
     return partition
 
 
-
 def test_epoch_that_resolves_decides_what_is_open():
     partition = parked()
     other = entity().model_copy(update={"fields": {**entity().fields, **_priority()}})
