@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from connectors.base import Removal, TableSpec
 from duplex import broker, catalog, policies, systems, topics
@@ -38,10 +39,18 @@ class Composition:
     functions: Functions = field(default_factory=dict)
     texts: Mapping[str, str] = field(default_factory=dict)
     epochs: Epochs = field(default_factory=dict)
+    folder: Path = Path()
 
     def compile(self, epoch: Epoch) -> Rules:
-        """The rules of an epoch met in a record log. Raises RulesTextError, MappingError."""
-        return compile_epoch(epoch, self.functions)
+        """The rules of an epoch met in a record log. Raises RulesTextError, MappingError, PolicyError.
+
+        An epoch that was applied while this process ran may name functions whose files were changed for it: then they
+        are read anew.
+        """
+        wanted, known = rules_as_text.read(epoch.rules).functions, self.functions
+        if wanted.items() - policies.digests(known).items():
+            known = policies.load(self.folder)
+        return compile_epoch(epoch, known)
 
     def golden_codec(self, entity: str) -> GoldenCodec:
         """What reads the merged records of an entity, those of earlier epochs among them."""
@@ -95,7 +104,7 @@ def _composed(loaded: Loaded, found: catalog.Catalog, epochs: Epochs, applied: M
     rules = {name: _rules(name, text, epochs.get(name, Known()), functions) for name, text in texts.items()}
     specs = {system: _specs(project, system, rules) for system in systems.used(project)}
     kafka = client_options(project.kafka)
-    return Composition(project, names, found, rules, specs, kafka, functions, texts, epochs)
+    return Composition(project, names, found, rules, specs, kafka, functions, texts, epochs, loaded.path.parent)
 
 
 def _rules(name: str, text: str, known: Known, functions: Functions) -> Rules:

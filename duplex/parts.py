@@ -85,17 +85,19 @@ async def _sink(composed: composition.Composition, system: str, path: Path) -> N
 
 
 async def _processors(composed: composition.Composition, path: Path) -> None:
+    from duplex.explaining.serving import serving
     from streams.app import run_processors
 
-    await run_processors(
-        composed.project,
-        composed.topics,
-        composed.rules,
-        composed.kafka,
-        path.parent,
-        compile_rules=composed.compile,
-        instance=instance(path),
-    )
+    async with serving(composed, path):
+        await run_processors(
+            composed.project,
+            composed.topics,
+            composed.rules,
+            composed.kafka,
+            path.parent,
+            compile_rules=composed.compile,
+            instance=instance(path),
+        )
 
 
 def instance(path: Path) -> str:

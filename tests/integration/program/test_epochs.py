@@ -13,10 +13,11 @@ from schemas.codec import Codec
 from schemas.messages import Epoch
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded, load
+from streams.errors import InvalidValueError
 from streams.merge import states
 from streams.merge.events import Changed
 from streams.merge.merge import merge
-from streams.merge.rules import Manual, Newest
+from streams.merge.rules import Function, Manual, Newest
 from streams.processors import changelogs
 from tests.waiting import eventually
 
@@ -217,3 +218,34 @@ async def test_a_plan_leaves_open_what_new_rules_leave_to_a_person(project: Appl
     (change,) = (await planned(project, NEWEST, later)).rules
     assert change.changes == ("field name: manual → manual, after 3d newest",)
     assert (change.open, change.left, change.decided) == (1, 1, ())
+
+
+POLICY = """
+from streams.mapping.functions import policy
+
+@policy
+def chosen(current, incoming, base):
+    return "ANSWER"
+"""
+
+
+async def test_a_function_is_read_anew_for_the_epoch_that_was_applied_with_it(project: Applying) -> None:
+    folder = project.path.parent / "policies"
+    folder.mkdir()
+    (folder / "own.py").write_text(POLICY)
+    calling = "name: {type: string, on_conflict: {function: chosen}}"
+    await project.apply(NEWEST, calling)
+    running = await composition.composed(project.loaded(NEWEST, calling))
+    (folder / "own.py").write_text(POLICY.replace("ANSWER", "another"))
+    (begun,) = await project.apply(NEWEST, calling)
+    assert begun.changes == ("function chosen: its file has changed",)
+    by_number = {epoch.number: running.compile(epoch).policies["name"] for _, epoch in await project.log()}
+    assert isinstance(by_number[2], Function) and isinstance(by_number[1], Function)
+    assert by_number[2].call("a", "b", None) == "another"
+    assert by_number[1].call("a", "b", None) == "ANSWER"
+    later = await composition.composed(project.loaded(NEWEST, calling))
+    (_, first), *_ = await project.log()
+    earlier = later.compile(first).policies["name"]
+    assert isinstance(earlier, Function)
+    with pytest.raises(InvalidValueError, match="another text than when these rules were applied"):
+        earlier.call("a", "b", None)
