@@ -6,17 +6,17 @@ it does not, the one partition of the changelog that has the key is read, as a r
 
 import asyncio
 import sys
-import urllib.parse
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from aiokafka import TopicPartition
 
-from duplex import broker
+from duplex import broker, sockets
 from duplex.broker import Message
 from duplex.composition import Composition
 from duplex.errors import DuplexError
@@ -77,6 +77,9 @@ async def states(
     return await look(composed.kafka, project_path, Place(processor, topic, partition), prefixes=(prefix,))
 
 
+Look = Callable[..., Awaitable[dict[bytes, bytes]]]
+
+
 async def look(
     options: broker.Options,
     project_path: Path,
@@ -91,19 +94,34 @@ async def look(
     may show in later ones. Raises BrokerError, LogUnreadableError, StateEntryError.
     """
     try:
-        return await _asked(socket_path(project_path), place, keys, prefixes)
-    except (OSError, TimeoutError, _NoAnswerError):
+        return await asked(options, project_path, place, keys=keys, prefixes=prefixes)
+    except NoAnswerError:
         say_once(NOT_RUNNING)
     return await recovered(options, place, keys, prefixes)
 
 
-class _NoAnswerError(Exception):
-    """The process behind the socket does not hold what was asked for."""
+async def asked(
+    options: broker.Options,
+    project_path: Path,
+    place: Place,
+    *,
+    keys: Collection[bytes] = (),
+    prefixes: Sequence[bytes] = (),
+) -> dict[bytes, bytes]:
+    """As `look`, of the running processors only. Raises NoAnswerError."""
+    try:
+        return await _asked(socket_path(project_path), place, keys, prefixes)
+    except OSError as error:
+        raise NoAnswerError(str(error)) from error
+
+
+class NoAnswerError(Exception):
+    """Nobody who runs holds what was asked for."""
 
 
 def socket_path(project_path: Path) -> Path:
     """Where the processors of this project file answer questions while they run."""
-    folder = project_path.resolve().parent / ".duplex"
+    folder = project_path.resolve().parent / sockets.FOLDER
     elsewhere = folder / "processors.path"
     if elsewhere.is_file():
         return Path(elsewhere.read_text().strip())
@@ -118,7 +136,7 @@ def say_once(text: str) -> None:
 
 async def _asked(socket: Path, place: Place, keys: Collection[bytes], prefixes: Sequence[bytes]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    path = f"/state/{urllib.parse.quote(place.processor)}/{place.partition}"
+    path = f"/state/{quote(place.processor)}/{place.partition}"
     for key in keys:
         answer = await ask(socket, f"{path}?key={key.hex()}")
         if answer is not None:
@@ -129,26 +147,16 @@ async def _asked(socket: Path, place: Place, keys: Collection[bytes], prefixes: 
     return found
 
 
-async def ask(socket: Path, path: str) -> bytes | None:
+async def ask(socket: Path, question: str) -> bytes | None:
     """One question to the running processors; None where they answer that there is no such thing.
 
-    Raises OSError where nobody listens, TimeoutError, and what any other answer leads to.
+    Raises OSError where nobody listens, and NoAnswerError for what only they could answer, and do not.
     """
-    async with asyncio.timeout(ANSWER_TIMEOUT_S):
-        reader, writer = await asyncio.open_unix_connection(socket)
-        try:
-            # HTTP/1.0: the answer comes whole, and the connection closes behind it.
-            writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
-            await writer.drain()
-            answer = await reader.read()
-        finally:
-            writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
-    words = head.split(b" ", 2)
-    if words[1:2] == [b"404"]:
+    status, body = await asyncio.to_thread(sockets.ask, socket, question, ANSWER_TIMEOUT_S)
+    if status == sockets.NO_SUCH_THING:
         return None
-    if words[1:2] != [b"200"]:
-        raise _NoAnswerError(head[:100])
+    if status != sockets.OK:
+        raise NoAnswerError(f"status {status}")
     return body
 
 

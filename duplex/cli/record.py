@@ -1,5 +1,7 @@
 """`duplex record`: one record, as every system and the merge hold it, and why its values are what they are."""
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -40,12 +42,7 @@ def show(
     shown = output.run(_shown(projects.load(project), name, entity))
     if as_json:
         return output.document(shown)
-    for number, one in enumerate(shown):
-        if number:
-            output.data("")
-        for line in lines(one):
-            output.data(line)
-    return None
+    return output.data("\n\n".join("\n".join(lines(one)) for one in shown))
 
 
 async def _shown(loaded: "Loaded", name: str, entity: str | None) -> "list[Shown]":
@@ -66,18 +63,16 @@ def explain(
     as_json: options.Json = False,
 ) -> None:
     """Say why every value is what it is: its event, its rule, what it beat, its commands and their echoes."""
+    every = "all" if history else None
+    if _asked(project, as_json, name=name, entity=entity, field=field, history=every):
+        return None
     from duplex.cli import project as projects
-    from duplex.explaining.sentences import sentences
+    from duplex.explaining.sentences import page
 
     found = output.run(_explained(projects.load(project), name, field, entity, history))
     if as_json:
         return output.document(found)
-    for number, one in enumerate(found):
-        if number:
-            output.data("")
-        for line in sentences(one):
-            output.data(line)
-    return None
+    return output.data(page(found))
 
 
 async def _explained(
@@ -89,3 +84,18 @@ async def _explained(
     composed = await composition.composed(loaded)
     found = await finding.find(composed, loaded.path, name, entity, answering.beside)
     return [await answering.explained(composed, one, field, history) for one in found]
+
+
+def _asked(project: Path, as_json: bool, **values: str | None) -> bool:
+    """Let the running pipeline answer, which saves most of what this command would have to import; False: none does."""
+    from duplex.explaining import asking
+
+    body = asking.explanation(project, form="json" if as_json else "text", **values)
+    if body is None:
+        return False
+    if as_json and sys.stdout.isatty():
+        import msgspec
+
+        body = msgspec.json.format(body, indent=2)
+    output.data(body.decode())
+    return True

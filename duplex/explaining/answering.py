@@ -1,5 +1,6 @@
 """From a record that was found to its explanation: its events are read by the trail, and merged again."""
 
+import asyncio
 import difflib
 from collections.abc import Iterator, Sequence
 
@@ -46,13 +47,20 @@ async def explained(composed: Composition, found: Found, field: str | None, hist
     Raises FieldMissingError, BrokerError, LogUnreadableError, and what undecodable bytes lead to.
     """
     name = _field_name(field, found.entity, composed.rules[found.entity].fields)
-    live, known = states.decode(found.state), marks.marks_of(found.beside)
+    live = states.decode(found.state)
     messages, missing = await _messages(composed, found, live)
-    regimes = _regimes(composed, found.entity)
-    steps = list(_steps(refolding.fold([_record(each) for each in messages], known, regimes)))
-    rules = _rules_now(known, regimes)
-    whole = explain(Subject(found.record_id, found.partition, live, rules), steps, missing, history)
+    # In a thread: a record with a long history must not hold up a loop that has other work.
+    whole = await asyncio.to_thread(_folded, composed, found, live, messages, missing, history)
     return whole if name is None else whole.only(name)
+
+
+def _folded(
+    composed: Composition, found: Found, live: states.State, messages: list[Message], missing: int, history: bool
+) -> Explanation:
+    known, regimes = marks.marks_of(found.beside), _regimes(composed, found.entity)
+    steps = list(_steps(refolding.fold([_record(each) for each in messages], known, regimes)))
+    subject = Subject(found.record_id, found.partition, live, _rules_now(known, regimes))
+    return explain(subject, steps, missing, history)
 
 
 def _rules_now(known: marks.Marks, regimes: Regimes) -> Rules:

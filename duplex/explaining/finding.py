@@ -52,11 +52,12 @@ class _Search:
 
     composed: Composition
     path: Path
+    look: lookups.Look
     waiting: list[str] = field(default_factory=list)
 
     async def state(self, processor: str, entity: str, key: bytes) -> bytes | None:
         place = lookups.place_of(self.composed, processor, entity, key)
-        return (await lookups.look(self.composed.kafka, self.path, place, keys=(key,))).get(key)
+        return (await self.look(self.composed.kafka, self.path, place, keys=(key,))).get(key)
 
     async def record_ids(self, entity: str, name: str) -> list[str]:
         """The records that this name may mean, the likeliest first."""
@@ -124,7 +125,12 @@ def nothing_beside(record_id: str) -> tuple[bytes, ...]:
 
 
 async def find(
-    composed: Composition, path: Path, name: str, entity: str | None, beside: Beside = nothing_beside
+    composed: Composition,
+    path: Path,
+    name: str,
+    entity: str | None,
+    beside: Beside = nothing_beside,
+    look: lookups.Look = lookups.look,
 ) -> list[Found]:
     """The records that this name means, at least one; `path` is that of the project file.
 
@@ -133,13 +139,13 @@ async def find(
     """
     if entity is not None and entity not in composed.rules:
         raise RecordMissingError(name, tuple(composed.rules), f" (there is no entity {entity})")
-    search, found = _Search(composed, path), list[Found]()
+    search, found = _Search(composed, path, look), list[Found]()
     entities = (entity,) if entity else tuple(composed.rules)
     for each in entities:
         for record_id in dict.fromkeys(await search.record_ids(each, name)):
             key = record_id.encode()
             place = lookups.place_of(composed, "merge", each, key)
-            content = await lookups.look(composed.kafka, path, place, keys=(key,), prefixes=beside(record_id))
+            content = await look(composed.kafka, path, place, keys=(key,), prefixes=beside(record_id))
             if key in content:
                 found.append(Found(each, record_id, place.partition, content.pop(key), content))
     if not found:

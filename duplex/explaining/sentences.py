@@ -1,6 +1,6 @@
 """An explanation in sentences, indented: a field, its value, and how it came to be so."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -21,15 +21,20 @@ from streams.merge.values import EXISTENCE
 OPERATIONS = {"c": "created", "u": "updated", "d": "deleted", "r": "read by the initial load of", "t": "truncated"}
 
 
-def sentences(one: Explanation, names: tuple[str, ...] = ()) -> Iterator[str]:
-    """The explanation for a person; of these fields only, if any are named."""
+def page(explained: Iterable[Explanation]) -> str:
+    """Explanations as a whole text, with an empty line between records."""
+    return "\n\n".join("\n".join(sentences(one)) for one in explained)
+
+
+def sentences(one: Explanation) -> Iterator[str]:
+    """An explanation for a person, line by line."""
     life = "deleted" if one.deleted else "alive"
     span = f", offsets {one.first_offset} to {one.last_offset} of the record log" if one.events else ""
     yield f"{one.entity} {one.record_id}: {life} (partition {one.partition}, {_events(one.events)}{span})"
     for remark in one.remarks:
         yield f"  NOTE: {remark}."
-    for name in names or one.fields:
-        yield from _field(name, one.fields[name])
+    for name, field in one.fields.items():
+        yield from _field(name, field)
 
 
 def _events(count: int) -> str:

@@ -1,0 +1,41 @@
+"""Questions to a process of the running pipeline, over a Unix socket in the project's folder.
+
+Blocking, and with few imports: a command that only asks should not pay for what answering takes.
+"""
+
+import hashlib
+import socket
+import tempfile
+from pathlib import Path
+
+FOLDER = ".duplex"
+LONGEST_PATH_BYTES = 100
+OK, NO_SUCH_THING, REFUSED, ELSEWHERE = 200, 404, 422, 503
+
+
+def place(project_path: Path, name: str) -> Path:
+    """Where the process that answers on the socket `name` listens; a path that Unix takes, however deep the folder."""
+    folder = project_path.resolve().parent
+    wanted = folder / FOLDER / name
+    if len(str(wanted).encode()) <= LONGEST_PATH_BYTES:
+        return wanted
+    digest = hashlib.sha256(str(wanted).encode()).hexdigest()[:24]
+    return Path(tempfile.gettempdir()) / f"duplex-{digest}.sock"
+
+
+def ask(path: Path, question: str, timeout_s: float) -> tuple[int, bytes]:
+    """The status and the body of the answer to `GET question`.
+
+    Raises OSError where nobody listens or the answer does not come in time, ConnectionError where it is none.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(timeout_s)
+        client.connect(str(path))
+        # HTTP/1.0: the answer comes whole, and the connection closes behind it.
+        client.sendall(f"GET {question} HTTP/1.0\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    words = head.split(b" ", 2)
+    if len(words) < 2 or not words[1].isdigit():
+        raise ConnectionError(f"no answer on {path}")
+    return int(words[1]), body
