@@ -54,7 +54,7 @@ def check_columns(loaded: "Loaded", catalog: Catalog, keys: Keys | None = None) 
                 _maps(place),
                 _constants(place),
                 _filters(place),
-                _inactive(place),
+                _inactive(place, key),
                 _creates(place, key),
             ):
                 findings += part
@@ -205,7 +205,7 @@ def _filters(place: _Place) -> Iterator[Finding]:
 _CODED: dict[column_types.Kind, type] = {"integer": int, "numeric": int, "float": int, "boolean": bool}
 
 
-def _inactive(place: _Place) -> Iterator[Finding]:
+def _inactive(place: _Place, key: tuple[str, ...]) -> Iterator[Finding]:
     """The column that marks deleted rows: it is there, can be written, and can hold both values."""
     column, path = place.mode.column, (*place.on_delete, "inactive")
     if column is None:
@@ -215,6 +215,8 @@ def _inactive(place: _Place) -> Iterator[Finding]:
         yield place.unknown((*path, "column"), column)
     elif found.generated:
         yield place.error((*path, "column"), f"column {column} is generated and cannot be written")
+    elif column in key and not place.held.key:
+        yield place.error((*path, "column"), f"column {column} is part of the key")
     else:
         yield from _marks(place, found, "value", place.mode.value, path)
         yield from _marks(place, found, "restore", place.mode.restore, path)

@@ -128,3 +128,9 @@ async def test_a_file_with_an_error_is_one_finding(tmp_path: Path) -> None:
 async def test_what_a_function_prints_is_no_answer(tmp_path: Path) -> None:
     code = LONGEST.replace("    return", "    print('hm')\n    return")
     assert (await check_file(project(tmp_path, code))).errors == []
+
+
+async def test_the_example_of_the_page_passes(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "policies.md").read_text()
+    code = page.split("```python\n", 1)[1].split("```", 1)[0]
+    assert (await check_file(project(tmp_path, code))).errors == []
