@@ -54,9 +54,9 @@ def deleted(turn: Turn, system: str, ts_us: int) -> None:
     if not turn.state.alive:
         see_all(turn, system)
         return
-    unseen = _unseen(turn, system)
-    if unseen or EXISTENCE in entry.behind:
-        _delete_against_edits(turn, system, unseen, ts_us)
+    missed = unseen(turn, system)
+    if missed or EXISTENCE in entry.behind:
+        _delete_against_edits(turn, system, missed, ts_us)
     elif system in turn.rules.braking:
         _park_delete(turn, system, True, ts_us, BRAKE, f"deletes from {system} are held for approval")
     else:
@@ -160,7 +160,7 @@ def _forget_what_is_absent(turn: Turn, system: str, values: Mapping[str, Value])
             turn.see(system, name, 0)
 
 
-def _unseen(turn: Turn, system: str) -> list[tuple[str, Value]]:
+def unseen(turn: Turn, system: str) -> list[tuple[str, Value]]:
     """What the user who deleted the row cannot have seen: newer values, and edits that others have parked.
 
     A delete that another has parked is no reason to keep the record.
@@ -182,9 +182,13 @@ def is_delete(item: Item) -> bool:
     return item.field == EXISTENCE and item.edits is None
 
 
-def _delete_against_edits(turn: Turn, system: str, unseen: list[tuple[str, Value]], ts_us: int) -> None:
-    rule, held = turn.rules.existence, tuple(unseen) or True
-    detail = "not seen by the deleter: " + (", ".join(name for name, _ in unseen) or "the record's revival")
+def not_seen(missed: list[tuple[str, Value]]) -> str:
+    """What a deleter did not see, as verdicts say it."""
+    return "not seen by the deleter: " + (", ".join(name for name, _ in missed) or "the record's revival")
+
+
+def _delete_against_edits(turn: Turn, system: str, missed: list[tuple[str, Value]], ts_us: int) -> None:
+    rule, held, detail = turn.rules.existence, tuple(missed) or True, not_seen(missed)
     if rule == "manual":
         _park_delete(turn, system, held, ts_us, "", detail)
     elif rule == "delete_wins" and system in turn.rules.braking:

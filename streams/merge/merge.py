@@ -51,8 +51,7 @@ def take(turn: Turn, event: Event) -> bool:
     turn.at_us = event.at_us or (0 if isinstance(event, Nudged) else event.ts_us)
     if not _merged(turn, event):
         return False
-    settle(turn)
-    if resolutions.decide_due(turn):
+    if settle(turn) and resolutions.decide_due(turn):
         settle(turn)
     return True
 
@@ -110,14 +109,25 @@ def _seen(turn: Turn, event: Looked | Answered) -> bool:
     return news
 
 
-def settle(turn: Turn) -> None:
-    """Parked fields on which everybody agrees by now are settled. Parked existence never settles by itself."""
-    if turn.state.flips:
+def settle(turn: Turn) -> bool:
+    """Parked fields on which everybody agrees by now are settled. Parked existence never settles by itself.
+
+    Returns whether anything was parked.
+    """
+    state, found = turn.state, False
+    if state.flips:
         oscillation.forget_past(turn)
     for system in turn.rules.systems:
-        entry = turn.system(system)
+        entry = state.systems[system]
         if entry.dissent:
+            found = True
             _settle_held(turn, system, entry)
+    if state.loose:
+        _settle_loose(turn)
+    return found or bool(state.loose)
+
+
+def _settle_loose(turn: Turn) -> None:
     for number, item in list(turn.state.loose.items()):
         if item.edits is None and item.field in turn.rules.policies and item.candidate == turn.field(item.field).value:
             del turn.state.loose[number]

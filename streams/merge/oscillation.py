@@ -8,6 +8,9 @@ from streams.merge.turns import DECISION, Turn
 from streams.merge.values import Value
 
 RULE = "oscillation"
+SKEW_LIMIT_US = 3_600_000_000
+"""How slow a source's clock may be, that stamped the hub's value: one that is older than the window for sure is not
+part of any quarrel, and not worth a place in the state."""
 
 
 def rewritten(turn: Turn, system: str, name: str, value: Value) -> str:
@@ -16,6 +19,8 @@ def rewritten(turn: Turn, system: str, name: str, value: Value) -> str:
     if field.by in ("", DECISION, system) or guard.flips <= 0:
         return ""
     flip = flips.get(name)
+    if flip is None and turn.at_us - field.ts_us > guard.window_us + SKEW_LIMIT_US:
+        return ""
     if flip is None or value != flip.previous or turn.at_us - flip.since_us > guard.window_us:
         flips[name] = Flip(field.value, 0, turn.at_us)
         return ""

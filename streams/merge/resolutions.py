@@ -1,11 +1,12 @@
 """Parked items that a policy decides after all: those past their deadline, and those under new rules."""
 
 from streams.merge import existence, fields
+from streams.merge.events import Held
 from streams.merge.policies import Claim, UndecidedError
 from streams.merge.rules import Deciding, Manual, policy_name
 from streams.merge.states import Item
-from streams.merge.turns import Turn, Winner
-from streams.merge.values import EXISTENCE
+from streams.merge.turns import Turn
+from streams.merge.values import EXISTENCE, Value
 
 
 def decide_due(turn: Turn) -> bool:
@@ -75,18 +76,32 @@ def _decide_field(turn: Turn, item: Item, policy: Deciding, rule: str) -> None:
 
 def _decide_existence(turn: Turn, item: Item, lives: bool) -> None:
     """A parked delete against the record, or parked edits against a tombstone, as if they came now."""
-    is_delete = existence.is_delete(item)
-    winner: Winner = "current" if lives == is_delete else "incoming"
+    is_delete, rule = existence.is_delete(item), f"rules:{turn.rules.existence}"
+    missed = _missed(turn, item) if is_delete else []
     remove(turn, item)
-    turn.publish(item, f"rules:{turn.rules.existence}", winner)
-    if is_delete and not lives:
-        existence.bury(turn, item.system, item.system, item.ts_us)
-    elif lives and not is_delete:
+    if is_delete:
+        held = Held(turn.field(EXISTENCE).by, tuple(missed) or True, turn.field(EXISTENCE).ts_us)
+        turn.publish(item, rule, "current" if lives else "incoming", existence.not_seen(missed), held)
+        if not lives:
+            existence.bury(turn, item.system, item.system, item.ts_us)
+        return
+    turn.publish(item, rule, "incoming" if lives else "current")
+    if lives:
         turn.bases = item.bases
         for name, value in (item.edits or {}).items():
             if name in turn.rules.policies:
                 fields.bring_back(turn, item.system, name, value, item.ts_us)
         existence.revive(turn, item.system, item.ts_us)
+
+
+def _missed(turn: Turn, item: Item) -> list[tuple[str, Value]]:
+    """What the user who deleted the row has not seen of the record as it is now.
+
+    Of a delete that no absent row stands for any more that is not known: then everything is named.
+    """
+    if item.number in turn.state.loose:
+        return [(name, turn.field(name).value) for name in turn.rules.fields]
+    return existence.unseen(turn, item.system)
 
 
 def _is_braked(turn: Turn, item: Item) -> bool:

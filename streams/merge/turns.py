@@ -98,11 +98,12 @@ class Turn:
         incoming = Held(system, shown, self.state.fields[name].ts_us)
         self.record(name, "current", self.current(name), incoming, "refused", detail, rule)
 
-    def publish(self, item: Item, rule: str, winner: Winner, detail: str = "") -> None:
-        """Say again how a parked item stands: with another candidate, or settled."""
+    def publish(self, item: Item, rule: str, winner: Winner, detail: str = "", current: Held | None = None) -> None:
+        """Say again how a parked item stands: with another candidate, or settled. `current`: beside what, if not
+        beside the hub's value."""
         name = item.field
         kind: Kind = "existence" if name == EXISTENCE else "value"
-        incoming, current = Held(item.system, item.shown(), item.ts_us), self.current(name)
+        incoming, current = Held(item.system, item.shown(), item.ts_us), current or self.current(name)
         due_us = item.due_us if winner == "parked" else 0
         version = self.shown_version(name)
         self.outcome.verdicts.append(
