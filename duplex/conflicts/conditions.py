@@ -1,7 +1,7 @@
 """Which conflicts are meant: by their plain attributes, and by a condition over them in CEL."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -16,32 +16,25 @@ Standing = Literal["open", "decided", "all"]
 BOUND = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\(\s*(\w+)\s*,")
 
 
-def facts(entry: Entry, now_us: int) -> dict[str, Any]:
-    """What a condition may speak of. Times are timestamps, ages seconds, values what their JSON text says."""
-    last = entry.last
-    return {
-        "id": entry.id,
-        "record": last.record_id,
-        "entity": last.entity,
-        "field": last.field,
-        "kind": last.kind,
-        "rule": last.rule,
-        "winner": last.winner,
-        "state": "open" if entry.open else "decided",
-        "detail": last.detail,
-        "version": last.version,
-        "since": _moment(entry.since_us),
-        "due": _moment(last.due_us) if last.due_us else None,
-        "age_s": (now_us - entry.since_us) / 1e6,
-        "current": _side(last.current, now_us),
-        "incoming": _side(last.incoming, now_us),
-    }
-
-
-NAMES = (
-    "id", "record", "entity", "field", "kind", "rule", "winner", "state", "detail", "version", "since", "due",
-    "age_s", "current", "incoming",
-)  # fmt: skip
+Fact = Callable[[Entry, int], Any]
+FACTS: dict[str, Fact] = {
+    "id": lambda entry, _: entry.id,
+    "record": lambda entry, _: entry.last.record_id,
+    "entity": lambda entry, _: entry.last.entity,
+    "field": lambda entry, _: entry.last.field,
+    "kind": lambda entry, _: entry.last.kind,
+    "rule": lambda entry, _: entry.last.rule,
+    "winner": lambda entry, _: entry.last.winner,
+    "state": lambda entry, _: "open" if entry.open else "decided",
+    "detail": lambda entry, _: entry.last.detail,
+    "version": lambda entry, _: entry.last.version,
+    "since": lambda entry, _: _moment(entry.since_us),
+    "due": lambda entry, _: _moment(entry.last.due_us) if entry.last.due_us else None,
+    "age_s": lambda entry, now_us: (now_us - entry.since_us) / 1e6,
+    "current": lambda entry, now_us: _side(entry.last.current, now_us),
+    "incoming": lambda entry, now_us: _side(entry.last.incoming, now_us),
+}
+"""What a condition may speak of. Times are timestamps, ages seconds, values what their JSON text says."""
 
 
 def _side(side: Side, now_us: int) -> dict[str, Any]:
@@ -70,21 +63,23 @@ class Condition:
         try:
             self._program = cel.compile(source)
         except ValueError as error:
-            raise ConditionError(source, " ".join(str(error).splitlines()[:1]), NAMES) from error
-        unknown = sorted({*self._program.variables()} - {*NAMES, *BOUND.findall(source)})
+            raise ConditionError(source, " ".join(str(error).splitlines()[:1]), FACTS) from error
+        used = {*self._program.variables()}
+        unknown = sorted(used - {*FACTS, *BOUND.findall(source)})
         if unknown:
-            raise ConditionError(source, f"there is no {', '.join(unknown)}", NAMES)
+            raise ConditionError(source, f"there is no {', '.join(unknown)}", FACTS)
+        self._facts = {name: fact for name, fact in FACTS.items() if name in used}
 
     def holds(self, entry: Entry, now_us: int) -> bool:
         """Whether a conflict matches. Raises ConditionError where the answer is no truth value."""
         try:
-            answer = self._program.execute(facts(entry, now_us))
+            answer = self._program.execute({name: fact(entry, now_us) for name, fact in self._facts.items()})
         except (TypeError, RuntimeError, KeyError, ValueError, IndexError) as error:
             self.failed += 1
             self.reason = self.reason or str(error)
             return False
         if not isinstance(answer, bool):
-            raise ConditionError(self.source, f"it gives {answer!r}, and not true or false", NAMES)
+            raise ConditionError(self.source, f"it gives {answer!r}, and not true or false", FACTS)
         return answer
 
 

@@ -1,5 +1,6 @@
 """Record logs with conflicts in them, merged by the real processor, and the messages that it published."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,10 +25,11 @@ SYSTEMS = ("crm", "erp", "shop")
 COLUMNS = {"id": "bigint", "email": "text", "phone": "text", "credit": "numeric(10,2)"}
 RECORD = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 OTHER = "3fa85f64-9999-4562-b3fc-2c963f66afa6"
+MANUAL = {"policy": "manual"}
 START_US = 1_790_000_000_000_000
 
 
-def project(existence: str = "manual") -> Project:
+def project(on_delete: Mapping[str, Any] = MANUAL) -> Project:
     """Contacts in three systems; phone and credit are left to a person."""
     fields = {
         "email": {"type": "string"},
@@ -44,7 +46,7 @@ def project(existence: str = "manual") -> Project:
                 "contact": {
                     "identity": {"match": ["email"]},
                     "fields": fields,
-                    "on_delete": {"policy": existence},
+                    "on_delete": dict(on_delete),
                     "systems": dict.fromkeys(SYSTEMS, held),
                 }
             },
@@ -60,7 +62,7 @@ def rules(made: Project) -> Rules:
 class Scene:
     """One partition of a record log. A sink carries every command out at once, unless `answering` is off."""
 
-    existence: str = "manual"
+    on_delete: Mapping[str, Any] = field(default_factory=lambda: MANUAL)
     answering: bool = True
     store: PartitionStore = field(default_factory=PartitionStore)
     conflicts: list[bytes] = field(default_factory=list)
@@ -71,7 +73,7 @@ class Scene:
     offset: int = 0
 
     def __post_init__(self) -> None:
-        self.project = project(self.existence)
+        self.project = project(self.on_delete)
         self.rules = rules(self.project)
         self.processor = MergeProcessor(TOPICS, self.project.entities["contact"], self.rules, CODEC)
         for system in SYSTEMS:

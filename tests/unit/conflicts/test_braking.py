@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from duplex.conflicts import braking
+from duplex.conflicts import braking, deciding, live
 from duplex.conflicts.book import Entry
 from duplex.conflicts.braking import Ceiling, Held
-from duplex.conflicts.deciding import Signed
+from duplex.conflicts.deciding import Choice, Signed
 from duplex.conflicts.errors import BrakeError
 from schemas.messages import Allowance, Side
-from tests.unit.conflicts.scenes import RECORD, START_US, conflict, project
+from tests.unit.conflicts.scenes import RECORD, START_US, Scene, conflict, project
 
 SIGNED = Signed("ann", "cleaning up", START_US)
 
@@ -52,3 +52,42 @@ def test_a_system_or_entity_that_is_not_there_is_refused() -> None:
 def test_the_record_of_a_held_delete_is_decided_as_any_item() -> None:
     assert held(7).id == f"{RECORD}/7"
     assert held(7).held
+
+
+BRAKE = {"brake": {"count": 4, "share": 0.1, "window": "1h"}}
+RECORDS = [f"3fa85f64-{number:04}-4562-b3fc-2c963f66afa6" for number in range(6)]
+
+
+def braked() -> Scene:
+    """erp deletes six contacts of six, one after the other; in each of four partitions one may pass."""
+    scene = Scene(on_delete=BRAKE)
+    for record_id in RECORDS:
+        scene.edit("crm", record_id, email=f"{record_id}@example.com", phone="1")
+    for record_id in RECORDS:
+        scene.delete("erp", record_id)
+    return scene
+
+
+@pytest.mark.parametrize("approve", [True, False])
+def test_held_deletes_are_carried_out_or_the_rows_come_back(approve: bool) -> None:
+    scene = braked()
+    assert [each.count for each in braking.held(scene.open)] == [5]
+    for entry in scene.open:
+        now = live.standing(scene.state(entry.last.record_id), scene.rules, int(entry.id.rpartition("/")[2]))
+        assert now is not None
+        choice = Choice(delete=True) if approve else Choice(keep=True)
+        scene.decide(deciding.decision(scene.project, entry, choice, deciding.seen_now(now), SIGNED))
+    assert (scene.rejected, scene.open) == ([], [])
+    rows = [scene.rows[system, record_id] for system in ("crm", "erp", "shop") for record_id in RECORDS[1:]]
+    assert {row is None for row in rows} == {approve}
+
+
+def test_an_allowance_lets_that_many_pass() -> None:
+    scene = Scene(on_delete=BRAKE)
+    for record_id in RECORDS:
+        scene.edit("crm", record_id, email=f"{record_id}@example.com", phone="1")
+    first, *_ = braking.allowances("contact", "erp", Ceiling(8, START_US + 10**9), SIGNED, 4)
+    scene.add(first.message, first.key)
+    for record_id in RECORDS:
+        scene.delete("erp", record_id)
+    assert [each.count for each in braking.held(scene.open)] == [3]
