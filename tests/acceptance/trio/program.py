@@ -74,7 +74,7 @@ class Trio(Showing):
         while time.monotonic() < over:
             if await self._places(users) != before:
                 return False
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.0)
         return True
 
     async def case(self, users: Databases) -> Case:
