@@ -33,8 +33,13 @@ def sentences(one: Explanation) -> Iterator[str]:
     yield f"{one.entity} {one.record_id}: {life} (partition {one.partition}, {_events(one.events)}{span})"
     for remark in one.remarks:
         yield f"  NOTE: {remark}."
+    told: dict[tuple[str, ...], str] = {}
     for name, field in one.fields.items():
-        yield from _field(name, field)
+        title, *rest = _field(name, field)
+        yield title
+        # What one event did to many fields is told once.
+        alike = told.setdefault(tuple(rest), _title(name))
+        yield from rest if alike == _title(name) or not rest else (f"    As {alike}.",)
 
 
 def _events(count: int) -> str:
@@ -42,19 +47,22 @@ def _events(count: int) -> str:
 
 
 def _field(name: str, field: FieldFacts) -> Iterator[str]:
-    title = "existence" if name == EXISTENCE else name
     if field.current is None:
-        yield f"  {title}: never had a value"
+        yield f"  {_title(name)}: never had a value"
     else:
-        yield f"  {title}: {_shown(name, field.current.value)} (version {field.current.version})"
+        yield f"  {_title(name)}: {_shown(name, field.current.value)} (version {field.current.version})"
         yield from (f"    {line}" for line in _value(name, field.current))
-    yield from (f"    {_standing(name, one)}" for one in field.standing)
+    yield from (f"    {_standing(one)}" for one in field.standing)
     for item in field.parked:
         due = f"; decided by its deadline at {stamp(item.due_us)}" if item.due_us else ""
         yield f"    Waits for a decision: {item.system}'s {_shown(name, item.value)} (item {item.id}{due})."
     for value in field.earlier:
         yield f"    Before: {_shown(name, value.value)} (version {value.version})"
         yield from (f"      {line}" for line in _value(name, value))
+
+
+def _title(name: str) -> str:
+    return "existence" if name == EXISTENCE else name
 
 
 def _value(name: str, value: ValueFacts) -> Iterator[str]:
@@ -142,14 +150,15 @@ def _delivery(one: DeliveryFacts) -> str:
             return f"{sent}: nothing was written, the row had changed, says {place}."
 
 
-def _standing(name: str, one: StandingFacts) -> str:
+def _standing(one: StandingFacts) -> str:
     if not one.shows:
         return f"{one.system} does not show it: {one.why}."
-    verb = "agrees" if name == EXISTENCE else "shows it"
+    verb = "shows it"
     shown = f" as {_json(one.shown_as)}" if one.shown_as is not None else ""
     if one.since is None or one.how is None:
         return f"{one.system} {verb}{shown}."
-    how = {"wrote": "its own edit", "told": "by the command's echo", "held": "it was so already"}[one.how]
+    own = "its own row" if one.since.kind == "load" else "its own edit"
+    how = {"wrote": own, "told": "by the command's echo", "held": "it was so already"}[one.how]
     return f"{one.system} {verb}{shown} since offset {one.since.offset} ({how})."
 
 

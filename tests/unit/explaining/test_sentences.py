@@ -69,3 +69,9 @@ def test_a_loaded_row_has_no_time_of_its_own() -> None:
     log = Log(rules())
     log.edit("crm", row(), op="r", ts_us=0)
     assert "From crm, whose initial load read row [1], at a time that the load does not know" in told(log, "name")
+
+
+def test_what_one_event_did_to_many_fields_is_told_once() -> None:
+    lines = page([in_step().explain()]).splitlines()
+    assert "    As name." in lines
+    assert sum("Command" in line for line in lines) == 2
