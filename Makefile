@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench torture lock clean
+.PHONY: help setup demo test lint bench torture mutants lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,11 @@ lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 bench: setup ## the benchmarks; figures in docs/performance.md come from here
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: setup ## the long campaigns: capture under 300 clients, kills in mid-burst
-	@$(BIN)/python -m tests.torture $(ARGS)
+torture: setup ## the long campaigns: capture under 300 clients, kills in mid-burst (HISTORIES=n SEED=s: simulated histories)
+	@$(BIN)/python -m tests.torture $(if $(HISTORIES),histories --histories $(HISTORIES) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))) $(ARGS)
+
+mutants: setup ## plant each known mistake in the merge and around it, and see that the simulation notices
+	@$(BIN)/python -m tests.simulation.mutants $(ARGS)
 
 lock: ## resolve the dependencies anew
 	@$(BIN)/uv lock --upgrade

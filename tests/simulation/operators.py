@@ -1,7 +1,7 @@
 """The operator: looks at what is parked, hesitates, decides; amends records; nudges what is stuck."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from streams.merge import existence, states
 from streams.merge.decisions import shown_version
@@ -97,7 +97,8 @@ class Operator:
         if not self.drafts:
             return
         golden, amends = self.drafts.pop(world.random.randrange(len(self.drafts)))
-        kind = world.random.choice(("undo", "replay", "edit"))
+        kinds: tuple[Literal["undo", "replay", "edit"], ...] = ("undo", "replay", "edit")
+        kind = world.random.choice(kinds)
         for _ in range(2 if world.chance(world.profile.repeat) else 1):
             self.amended[len(world.hub.log)] = golden
             world.hub.append(Input(Amended(kind=kind, fields=amends, ts_us=world.now, at_us=world.now)))

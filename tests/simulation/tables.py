@@ -126,7 +126,7 @@ class Table:
         if offset <= self.fence and not self.mistakes.no_fence:
             self.effects.fenced += 1
             return
-        self.fence = max(self.fence, offset)
+        self.fence = -1 if self.mistakes.fence_in_memory and len(self.log) % 4 == 0 else max(self.fence, offset)
         found = self.row if command.local_id in (None, self.local_id) else None
         taken = command.op == "c" and found is None and self.row is not None
         if taken and (self.mistakes.blind_write or self.mistakes.blind_create):
@@ -137,7 +137,8 @@ class Table:
         after, why = self._judged(command, found)
         if why is not None:
             self.effects.failed += 1
-            self._append(ts_us, command=name, local_id=command.local_id, failed=why, gone=found is None)
+            if not self.mistakes.unfair_failure:
+                self._append(ts_us, command=name, local_id=command.local_id, failed=why, gone=found is None)
             return
         if command.op == "c" and found is None:
             self._key_for(command)
@@ -168,7 +169,11 @@ class Table:
         if changed:
             self._put(after, now, None)
             if found is not None and after is not None:
+                if self.mistakes.trigger_unseen:
+                    self._append(ts_us, command=name)
                 act = self._triggered(trigger(self, command, found), now)
+                if self.mistakes.trigger_unseen:
+                    return
         else:
             self.effects.rejected += 1
             if self.mistakes.silent_when_nothing:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from streams.merge.events import Changed
-from streams.merge.rules import Rules
+from streams.merge.rules import ExistencePolicy, Rules
 from tests.simulation import draws
 from tests.simulation.acts import Act
 from tests.simulation.hubs import Hub, Input
@@ -19,6 +19,7 @@ from tests.simulation.users import Users
 
 BEGIN_US = 4 * draws.HOUR_US
 A_DAY_US = 24 * draws.HOUR_US
+EXISTENCE_POLICIES: tuple[ExistencePolicy, ...] = ("update_wins", "delete_wins", "manual")
 MakeHub = Callable[[Rules, Mistakes], Hub]
 
 
@@ -198,7 +199,7 @@ class World:
             name: draws.policy(self.random, names, self.profile.theme) if self.chance(0.5) else kept
             for name, kept in old.policies.items()
         }
-        existence = self.random.choice(("update_wins", "delete_wins", "manual"))
+        existence = self.random.choice(EXISTENCE_POLICIES)
         new = replace(old, policies=changed, existence=existence, epoch=old.epoch + 1)
         self.hub.append(Input(None, rules=new))
         if self.chance(0.5):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import uuid
@@ -13,7 +14,7 @@ from duplex.demo import databases
 from tests import servers
 from tests.conftest import run_on
 from tests.servers import PrivateKafka, PrivatePostgres
-from tests.torture import capture, kills, three
+from tests.torture import capture, histories, kills, three
 from tests.torture.capture import Load
 
 CAMPAIGNS = ("capture", "kills", "three")
@@ -23,6 +24,8 @@ HELD_SHARE = 0.5
 def main() -> int:
     """Run the campaigns on servers of their own."""
     arguments = _arguments()
+    if arguments.campaign == "histories":
+        return histories.campaign(arguments.seed, arguments.histories, arguments.workers)
     servers.remove_stale_homes()
     chosen = CAMPAIGNS if arguments.campaign == "all" else (arguments.campaign,)
     held = [_held(name, arguments) for name in chosen]
@@ -85,10 +88,12 @@ async def _three(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("campaign", nargs="?", choices=(*CAMPAIGNS, "all"), default="all")
+    parser.add_argument("campaign", nargs="?", choices=(*CAMPAIGNS, "histories", "all"), default="all")
     parser.add_argument("--clients", type=int, default=300, help="of the capture campaign")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each campaign but three")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--histories", type=int, default=10_000, help="of the campaign of simulated histories")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for simulated histories")
     return parser.parse_args()
 
 
