@@ -1,6 +1,6 @@
 """What the merge needs of a mapping: a lens between the entity's canonical fields and one system's columns."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,8 +42,9 @@ class Lens(Protocol):
         """The units, which partition `columns`."""
         ...
 
-    def get(self, row: Row) -> dict[str, Value]:
-        """The readable fields of a row. A field whose columns hold nothing valid is left out; `faults` says why."""
+    def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]:
+        """The readable fields of a row, or those of `names`. A field whose columns hold nothing valid is left out;
+        `faults` says why."""
         ...
 
     def faults(self, row: Row) -> Mapping[str, str]:

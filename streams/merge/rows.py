@@ -74,15 +74,12 @@ def changed(side: Side, before: Row, after: Row) -> list[str]:
 def touched(turn: Turn, event: Changed, before: Row, after: Row, columns: list[str]) -> None:
     """Edits of a row that stays, in these columns."""
     side = turn.rules.sides[event.system]
-    then, now = side.values(before), side.values(after)
+    concerned = frozenset([name for column in columns for name in side.read_from[column]])
+    then, now = side.some(before, concerned), side.some(after, concerned)
     turn.bases = then
-    if len(now) < len(side.readable):
+    if len(now) < len(concerned):
         report_faults(turn, event.system, before, after, columns)
-    edits = {
-        name: value
-        for name, value in now.items()
-        if (name not in then or then[name] != value) and _concerned(side, name, columns)
-    }
+    edits = {name: value for name, value in now.items() if name not in then or then[name] != value}
     existence.updated(turn, event.system, edits, event.ts_us, before)
 
 

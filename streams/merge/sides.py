@@ -12,8 +12,8 @@ class Side:
     """One system's lens, narrowed to the entity's fields.
 
     `told` are the units with a field this system is told of, each with those fields only; `told_by` has for every
-    such field its place in `told`. `columns_of` has, for every mapped field, the columns of its unit. `exact` says
-    that the lens reads no field but the entity's.
+    such field its place in `told`. `columns_of` has, for every mapped field, the columns of its unit; `read_from`, for
+    every column, the readable fields of its unit. `exact` says that the lens reads no field but the entity's.
     """
 
     lens: Lens
@@ -23,19 +23,24 @@ class Side:
     told: tuple[LensUnit, ...]
     told_by: Mapping[str, int]
     columns_of: Mapping[str, tuple[str, ...]]
+    read_from: Mapping[str, tuple[str, ...]]
     exact: bool
     column_set: frozenset[str]
 
     def image(self, row: Row) -> dict[str, Value]:
-        """The mapped columns of a row; an absent one is null."""
-        if row.keys() == self.column_set:
-            return dict(row)
+        """The mapped columns of a row; an absent one is null. It may be the row itself: images are never changed."""
+        if isinstance(row, dict) and row.keys() == self.column_set:
+            return row
         return {column: row.get(column) for column in self.columns}
 
     def values(self, row: Row) -> dict[str, Value]:
         """The valid readable fields of a row."""
         found = self.lens.get(row)
         return found if self.exact else {name: value for name, value in found.items() if name in self.readable}
+
+    def some(self, row: Row, names: frozenset[str]) -> dict[str, Value]:
+        """Of these readable fields those that are valid."""
+        return self.lens.get(row, names)
 
     def put(self, values: Values, row: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
         """These columns of `row` with the values written into it."""
@@ -66,6 +71,11 @@ def side_of(lens: Lens, fields: tuple[str, ...]) -> Side:
         told=told,
         told_by={name: place for place, unit in enumerate(told) for name in unit.fields},
         columns_of={name: unit.columns for unit in lens.units for name in unit.fields},
+        read_from={
+            column: tuple(name for name in unit.fields if name in lens.readable and name in fields)
+            for unit in lens.units
+            for column in unit.columns
+        },
         exact=lens.readable <= frozenset(fields),
         column_set=frozenset(lens.columns),
     )

@@ -1,6 +1,6 @@
 """A small lens for tests: what it does to each field is plain to see, and it keeps the lens laws."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Literal
@@ -112,13 +112,13 @@ class SimpleLens:
             self._found[place] = found
         return dict(found)
 
-    def get(self, row: Row) -> dict[str, Value]:
+    def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]:
         place = tuple(map(row.get, self.columns))
         got = self._got.get(place)
         if got is None:
             got = {name: value for name, value in self.read(row).items() if name in self.readable}
             self._got[place] = got
-        return dict(got)
+        return dict(got) if names is None else {name: value for name, value in got.items() if name in names}
 
     def faults(self, row: Row) -> Mapping[str, str]:
         held = self.get(row)
