@@ -1,7 +1,7 @@
 """`duplex conflicts`: what waits for a person, and what was decided."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -66,6 +66,8 @@ def list_conflicts(
     wanted = _standing(wanted, "all" if all_of_them else "decided" if decided else "open")
     found = output.run(listing.listed(loaded, wanted, 0 if count else limit, now_us))
     _say_failed(wanted)
+    if found.unreadable:
+        output.warning(f"{found.unreadable:,} messages of the conflicts topic could not be read, and are left out")
     if as_json:
         return output.document({"count": found.count, "counts": found.counts, "conflicts": found.shown})
     for line in _lines(found, count, now_us):
@@ -336,6 +338,8 @@ def _wanted(
     from duplex.conflicts.conditions import Condition, Wanted
     from duplex.conflicts.durations import length_us, moment_us
 
+    _say_unknown("entity", entity, loaded.project.entities)
+    _say_unknown("system", system, loaded.project.systems)
     wanted = Wanted(
         entity=entity,
         field=field,
@@ -354,6 +358,11 @@ def _standing(wanted: "Wanted", standing: Any) -> "Wanted":
     from dataclasses import replace
 
     return replace(wanted, standing=standing)
+
+
+def _say_unknown(noun: str, name: str | None, having: "Iterable[str]") -> None:
+    if name is not None and name not in having:
+        output.warning(f"--{noun} {name}: the project has no such {noun}; there are {', '.join(having)}")
 
 
 def _say_failed(wanted: "Wanted") -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from schemas.codec import Codec
+from schemas.errors import UndecodableError
 from schemas.messages import Conflict
 
 SHORTEST = 8
@@ -51,19 +52,28 @@ class Entry:
 
 
 class Book:
-    """Takes the messages of the conflicts topic in the order of their partitions."""
+    """Takes the messages of the conflicts topic in the order of their partitions. `unreadable` counts those that are
+    none of ours."""
 
     def __init__(self, codec: Codec | None = None) -> None:
         self._codec = codec or Codec()
         self._entries: dict[str, Entry] = {}
+        self.unreadable = 0
 
     def take(self, value: bytes | None) -> Entry | None:
-        """The conflict as it stands after this message; None for an empty one. Raises UndecodableError."""
-        return None if value is None else self.note(self.decoded(value))
+        """The conflict as it stands after this message; None for one that is empty, or unreadable."""
+        found = self.decoded(value)
+        return None if found is None else self.note(found)
 
-    def decoded(self, value: bytes) -> Conflict:
-        """A message of the topic. Raises UndecodableError."""
-        return self._codec.decode_as(value, Conflict)
+    def decoded(self, value: bytes | None) -> Conflict | None:
+        """What a message of the topic says; None for one that is empty, or unreadable."""
+        if value is None:
+            return None
+        try:
+            return self._codec.decode_as(value, Conflict)
+        except UndecodableError:
+            self.unreadable += 1
+            return None
 
     def note(self, found: Conflict) -> Entry:
         """The conflict as it stands after this message."""

@@ -17,11 +17,13 @@ RECORD_ID_LETTERS = frozenset("0123456789abcdef-")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list says: how many there are, by entity and field, and those that are shown."""
+    """What a list says: how many there are, by entity and field, and those that are shown. `unreadable` are messages
+    on the topic that are none of ours."""
 
     count: int
     counts: dict[str, int]
     shown: Sequence[ConflictShown]
+    unreadable: int = 0
 
 
 async def listed(loaded: Loaded, wanted: Wanted, limit: int, now_us: int) -> Listing:
@@ -29,7 +31,7 @@ async def listed(loaded: Loaded, wanted: Wanted, limit: int, now_us: int) -> Lis
     read = await reading.book(loaded.project)
     found = wanted.among(read, now_us)
     shown = await shown_of(loaded, read, found[:limit])
-    return Listing(len(found), conditions.counted(found), shown)
+    return Listing(len(found), conditions.counted(found), shown, read.unreadable)
 
 
 async def shown_of(loaded: Loaded, read: Book, entries: Sequence[Entry]) -> list[ConflictShown]:
@@ -71,9 +73,11 @@ async def detailed(loaded: Loaded, name: str) -> Detail:
     composed = await composition.composed(loaded)
     last = entry.last
     state = await live.state_of(composed, loaded.path, last.entity, last.record_id)
+    # A whole id is answered from one record's messages alone: what is short enough is then not known.
+    short = entry.id if name == entry.id else shortener(each.last.record_id for each in read)(entry.id)
     known = Known(
         entry=entry,
-        short=shortener(each.last.record_id for each in read)(entry.id),
+        short=short,
         past=await reading.history(loaded.project, entry.id),
         decided=await reading.decision(loaded.project, last),
         state=state,

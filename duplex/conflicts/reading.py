@@ -51,10 +51,10 @@ def single(read: Book, name: str) -> Entry:
 async def history(project: Project, conflict_id: str) -> list[Conflict]:
     """Every message about one conflict, in order. Raises BrokerError."""
     key = conflict_id.partition("/")[0].encode()
-    codec = Codec()
     messages = await broker.read_key(client_options(project.kafka), topics.names(project).conflicts, key)
-    found = [codec.decode_as(message.value, Conflict) for message in messages if message.value is not None]
-    return [conflict for conflict in found if conflict.id == conflict_id]
+    decoder = Book()
+    found = (decoder.decoded(message.value) for message in messages)
+    return [conflict for conflict in found if conflict is not None and conflict.id == conflict_id]
 
 
 async def decision(project: Project, conflict: Conflict) -> Decision | None:

@@ -52,9 +52,9 @@ async def watch(
 
 def take(book: Book, value: bytes | None) -> Seen | None:
     """What a message of the conflicts topic says has happened."""
-    if value is None:
-        return None
     found = book.decoded(value)
+    if found is None:
+        return None
     before = book.get(found.id)
     after = book.note(found)
     return Seen(happening(before, after), after)

@@ -52,3 +52,9 @@ def test_a_duplicate_is_open_and_no_choice_settles_it() -> None:
     (entry,) = book(conflict(id=name, kind="duplicate", field="$", rule="first claim"))
     assert (entry.open, entry.decidable) == (True, False)
     assert book(entry.last).named("3fa85f64/duplicate/crm/[2]") == [entry]
+
+
+def test_what_is_no_conflict_is_counted_and_left_out() -> None:
+    read = Book(CODEC)
+    read.take_all([None, b"nothing of ours", CODEC.encode(conflict())])
+    assert (len(read), read.unreadable) == (1, 1)
