@@ -50,7 +50,6 @@ def replay(
     Nothing is written unless --apply (or --rebuild) says so. Ctrl-C is safe: the same command goes on where it stopped.
     """
     from duplex.cli import project as projects
-    from duplex.replaying import lines
 
     loaded = projects.load(project)
     if rebuild:
@@ -58,6 +57,15 @@ def replay(
     wanted = output.run(_wanted(loaded, entity, rules, since, until, key, where, restart, carry_out))
     done, report = output.run(_replayed(loaded, wanted))
     sent = _apply(done, report, rate, yes) if carry_out else None
+    _print(report, sent, limit, as_json)
+    if report.spoilt:
+        output.leave(output.Exit.FAILURE)
+    return None
+
+
+def _print(report: "Report", sent: "list[Sent] | None", limit: int, as_json: bool) -> None:
+    from duplex.replaying import lines
+
     if as_json:
         found = lines.limited(report, None)
         return output.document(found if sent is None else {**found, "sent": len(sent)})

@@ -99,6 +99,11 @@ class Report(msgspec.Struct, kw_only=True):
         return all(each.live_digest in (None, each.digest) for each in self.partitions)
 
     @property
+    def spoilt(self) -> bool:
+        """Whether the live state is not what a whole log makes."""
+        return any(each.first == 0 and each.live_digest not in (None, each.digest) for each in self.partitions)
+
+    @property
     def events(self) -> int:
         return sum(each.events for each in self.partitions)
 
