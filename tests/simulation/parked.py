@@ -34,6 +34,7 @@ def parked_items_left_rightly(case: Case) -> Iterator[str]:
             elif verdict.number in parked:
                 yield from _judge_leaving(case, step, parked.pop(verdict.number), verdict)
         yield from _judge_commands(case, step, parked)
+        yield from _judge_dead(step, parked)
         yield from _judge_overdue(step, parked)
         yield from _judge_resolved(step, parked)
 
@@ -90,13 +91,29 @@ def _judge_commands(case: Case, step: Step, parked: dict[int, Waiting]) -> Itera
     held: dict[tuple[str, str], Token] = {
         (item.verdict.incoming.system, item.verdict.field): token(item.verdict.incoming.value)
         for item in parked.values()
-        if item.verdict.number not in step.loose
+        if item.verdict.number not in step.loose or not _was_turned_back(case, item.verdict)
     }
     for command in step.commands:
         if (command.system, EXISTENCE) in held:
             yield f"P10: offset {step.offset} tells {command.system}, whose existence is parked"
         for name in _written_over(case, command, held):
             yield f"P10: offset {step.offset} writes over {name}, parked at {command.system}"
+
+
+def _was_turned_back(case: Case, item: Verdict) -> bool:
+    """Whether a user of its system replaced what is parked, so that no row need show it any more."""
+    here = (act for act in case.acts if act.system == item.incoming.system and item.field in act.saw)
+    return item.field == EXISTENCE or any(
+        act.saw[item.field].token == token(item.incoming.value) and (item.field in act.wrote or act.kind == "delete")
+        for act in here
+    )
+
+
+def _judge_dead(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
+    """With the record ends what was parked on it."""
+    if step.after.deleted and not step.before.deleted:
+        for item in parked.values():
+            yield f"P10: item {item.verdict.number} ({item.verdict.field}) outlives the record at offset {step.offset}"
 
 
 def _written_over(case: Case, command: Planned, held: dict[tuple[str, str], Token]) -> Iterator[str]:

@@ -29,6 +29,8 @@ def _line(finding: Finding) -> str:
     if finding.seed is None:
         why = BY_NAME[finding.name].survives or "NOT EXPLAINED"
         return f"{finding.name:58} survived {finding.histories} histories: {why}"
+    if "::" in finding.sentence:
+        return f"{finding.name:58} by {finding.obligation}"
     return f"{finding.name:58} seed {finding.seed}, after {finding.histories}, by {finding.obligation}"
 
 

@@ -1,6 +1,8 @@
 """All mistakes, and the search for a history that shows each."""
 
+from contextlib import redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 
 import pytest
 
@@ -35,8 +37,8 @@ class Finding:
 
     @property
     def obligation(self) -> str:
-        """The obligation that was violated."""
-        return self.sentence.partition(":")[0]
+        """The obligation that was violated, or the test that failed."""
+        return self.sentence if "::" in self.sentence else self.sentence.partition(":")[0]
 
 
 def search(mutant: Mutant, limit: int) -> Finding:
@@ -45,11 +47,24 @@ def search(mutant: Mutant, limit: int) -> Finding:
     with pytest.MonkeyPatch.context() as patch:
         if mutant.plant is not None:
             mutant.plant(patch)
+        if mutant.tests:
+            return _tested(mutant)
         for place in range(limit):
             wrong = run(mutant.first + place, mistakes, theme=mutant.theme)
             if wrong:
                 return Finding(mutant.name, place + 1, mutant.first + place, wrong[0])
     return Finding(mutant.name, limit)
+
+
+def _tested(mutant: Mutant) -> Finding:
+    """Whether the unit tests notice it."""
+    told = StringIO()
+    with redirect_stdout(told):
+        code = pytest.main(["-q", "-x", "--no-header", "-p", "no:cacheprovider", f"tests/unit/merge/{mutant.tests}"])
+    failed = next((line for line in told.getvalue().splitlines() if line.startswith("FAILED ")), "")
+    if code != pytest.ExitCode.TESTS_FAILED or not failed:
+        return Finding(mutant.name, 0)
+    return Finding(mutant.name, 0, 0, failed.removeprefix("FAILED ").partition(" - ")[0])
 
 
 def search_by_name(limit: int, name: str) -> Finding:

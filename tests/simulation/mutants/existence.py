@@ -135,6 +135,7 @@ EXISTENCE = (
             "pass",
         ),
         theme="brakes",
+        tests="test_brake.py",
         survives="the row is made anew from a living record, as a losing delete's would be, but unrecorded: P9 asks for records only of records that died. tests/unit/merge has it",
     ),
     Mutant(
@@ -154,6 +155,7 @@ EXISTENCE = (
         "new rules let a held delete through",
         edit("resolutions._is_braked", "return ", "return False and "),
         theme="epochs",
+        tests="test_resolutions.py",
         survives="epochs and brakes do not meet in these worlds; tests/unit/merge has it",
     ),
 )

@@ -157,6 +157,7 @@ CONFLICTS = (
     Mutant(
         "an owner's field takes others' edits",
         edit("fields.is_anothers", "return turn.field(name).version > 0", "return False"),
+        tests="test_fields.py",
         survives="it makes the owner's word a matter of conflicts: nothing is lost without a record. tests/unit/merge judges who wins",
     ),
     Mutant(
@@ -231,6 +232,7 @@ POLICIES = (
             'raise UndecidedError("function", reason) from error',
             'return Ruling("current", current)',
         ),
+        tests="test_functions.py",
         survives="the edit loses on record, as in any conflict; tests/unit/merge asks that it be parked",
         theme="counters",
     ),

@@ -30,7 +30,8 @@ class Mutant:
     """One mistake that looks right.
 
     The search starts at seed `first` (where one is known to be noticed early), with histories of `theme` if that is
-    given. `fault` names a field of `tables.Mistakes`. `survives` says why nothing can notice it.
+    given. `fault` names a field of `tables.Mistakes`. What changes nothing that a user could miss is noticed by unit
+    tests: `tests` says which file of `tests/unit/merge`, and `survives` why no history shows it.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Mutant:
     fault: str = ""
     theme: Theme | None = None
     first: int = 1
+    tests: str = ""
     survives: str = ""
 
 

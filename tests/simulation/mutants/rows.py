@@ -55,6 +55,7 @@ ECHOES = (
     Mutant(
         "what was refused once is refused for ever",
         edit("rows.replace", "if entry.refused or entry.suspects:", "if False:"),
+        tests="test_answers.py",
         survives="refusals go by version, so that a new value is sent all the same; what is not sent again is the same value over another row. tests/unit/merge/test_answers.py asks for it",
     ),
     Mutant(
@@ -63,6 +64,7 @@ ECHOES = (
     Mutant(
         "a refusal is not put on record",
         edit("answers._remember", "turn.refuse(name, system, found, why)", "pass"),
+        tests="test_answers.py",
         survives="the oracle asks for no record of refusals, for no edit is lost by them; tests/unit/merge does",
     ),
     Mutant(
@@ -178,6 +180,7 @@ LOST = (
         "a late write of ours is an edit",
         edit("merge._changed", "answers.late(turn, event)", "rows.observe(turn, event)"),
         theme="retries",
+        tests="test_nudges.py",
         survives="the last eight commands given up are remembered, so that an older one's echo must come first: longer than these worlds last. tests/unit/merge has it",
     ),
 )
