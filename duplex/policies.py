@@ -15,6 +15,7 @@ from types import ModuleType
 
 import msgspec
 
+from duplex import clocks
 from schemas.project import findings
 from schemas.project.loading import Loaded
 from schemas.project.model import Entity, FieldRule, ManualUntil, Project, function_of
@@ -26,6 +27,7 @@ from streams.merge.values import Value
 FOLDER = "policies"
 SEED = 20_240_229
 OTHER_INTERPRETER_TIMEOUT_S = 60.0
+DIFFERENCE = " with another hash seed, time zone and clock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class Tried:
 
 
 async def tried(loaded: Loaded) -> Tried:
-    """Try every function that a field names, here and in a second interpreter with another order of sets."""
+    """Try every function that a field names, here and in a second interpreter with other sets, zones and clocks."""
     folder, wanted = loaded.path.parent, uses(loaded.project)
     if not wanted:
         return Tried({}, ())
@@ -194,7 +196,7 @@ def _fault(declared: Declared, use: Use, elsewhere: "Answers | str | None", inde
         here = _encoded(function_laws.answer(declared, use.rule, case))
         if here != there:
             call = function_laws.told(declared, case)
-            return f"is not deterministic: {call} is {here}, and {there} in another process (PYTHONHASHSEED, TZ differ)"
+            return f"is not deterministic: {call} is {here}, and {there} in another process{DIFFERENCE}"
     return None
 
 
@@ -233,6 +235,7 @@ async def _elsewhere(folder: Path, wanted: Sequence[Use]) -> Answers | str:
 def main(folder: str) -> None:
     """The other interpreter: what to try on standard input, the answers on standard output."""
     asked = msgspec.json.decode(sys.stdin.buffer.read(), type=list[_Wanted])
+    clocks.run_ahead()
     known = load(Path(folder))
     answers = [_answers(known[one.function], one) for one in asked]
     # A function may print; the answers are what follows the last of these marks.

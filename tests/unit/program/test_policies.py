@@ -106,6 +106,26 @@ async def test_one_that_depends_on_the_order_of_a_set_is_found_in_another_interp
     assert "in another process" in first.message
 
 
+CLOCKS = [
+    "str(datetime.date.today())",
+    "str(datetime.datetime.now().year)",
+    "str(datetime.datetime.now(datetime.UTC).date())",
+    "str(int(time.time()) // 86400)",
+    "str(time.time_ns() // 86400_000_000_000)",
+]
+
+
+@pytest.mark.parametrize("answer", CLOCKS)
+async def test_one_that_looks_at_the_calendar_is_found_by_another_clock(tmp_path: Path, answer: str) -> None:
+    first, *_ = (await check_file(project(tmp_path, "import datetime, time\n" + ANY.replace("{}", answer)))).errors
+    assert "in another process" in first.message
+
+
+async def test_one_that_reads_dates_may_do_so(tmp_path: Path) -> None:
+    code = "from datetime import date\n" + ANY.replace("{}", 'str(date.fromisoformat("2024-02-29"))')
+    assert (await check_file(project(tmp_path, code))).errors == []
+
+
 async def test_one_that_does_not_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(policies, "OTHER_INTERPRETER_TIMEOUT_S", 2.0)
     code = LONGEST.replace("    return", "    while True: pass\n    return")
