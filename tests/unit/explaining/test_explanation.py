@@ -80,6 +80,16 @@ def test_a_command_that_found_the_row_changed_says_that_nothing_was_written():
     assert (second.command, second.outcome, second.offset) == ("r/erp/3", "confirmed", 40)
 
 
+def test_a_command_that_found_the_value_there_already_says_so():
+    log = in_step()
+    log.edit("crm", row(phone="2"))
+    log.edit("erp", row(phone="2"))
+    log.obey("erp")
+    found = log.explain()
+    assert [command.outcome for command in found.fields["phone"].current.commands] == ["found"]
+    assert (standing(found, "phone", "erp").how, standing(found, "phone", "erp").since.offset) == ("held", 30)
+
+
 def test_a_system_that_was_not_told_yet_names_the_command_that_is_out():
     log = in_step()
     log.edit("crm", row(phone="2"))
