@@ -2,10 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from duplex import broker
 from duplex.demo.people import person
 from schemas.topics import Topics
 from tests.acceptance.showings import Showing
@@ -109,8 +113,6 @@ async def test_a_lost_state_is_made_anew_and_nothing_is_sent_twice(showing: Show
 
 
 async def lose_state(showing: Showing) -> None:
-    from duplex import broker
-
     await broker.delete({"bootstrap_servers": showing.bootstrap}, [Topics(showing.pipeline).state("merge", "contact")])
 
 
@@ -124,3 +126,42 @@ async def commands(showing: Showing) -> int:
         return sum((await consumer.end_offsets(sources)).values())
     finally:
         await consumer.stop()
+
+
+HR = """\
+      hr:
+        table: public.people
+        map: {email: email, name: full_name, phone: phone}
+"""
+
+
+async def test_a_system_that_is_added_later_gets_every_record(
+    showing: Showing, new_database: Callable[[str], Awaitable[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await lived(showing)
+    await showing.stop()
+    dsn = await new_database("hr")
+    monkeypatch.setenv("HR_DSN", dsn)
+    hr = await asyncpg.connect(dsn)
+    try:
+        await hr.execute("create table people (id serial primary key, email text not null, full_name text, phone text)")
+        await hr.execute("insert into people (email, full_name) values ($1, 'Own Name')", person(1).email)
+        path = showing.folder / "duplex.yaml"
+        systems = '  erp: {connector: postgres, dsn: "${env:ERP_DSN}"}\n'
+        text = path.read_text().rstrip() + "\n" + HR
+        path.write_text(text.replace(systems, systems + systems.replace("erp", "hr").replace("ERP", "HR")))
+        await showing.call("apply")
+        await showing.start()
+        count = "select count(*) from people"
+        await eventually(lambda: _is(hr, count, 300), timeout_s=90, message="records are missing in hr")
+        assert await hr.fetchval("select count(distinct email) from people") == 300
+        phone = "select phone from people where email = $1"
+        assert await hr.fetchval(phone, person(2).email) == person(2).phone
+        await showing.settled()
+    finally:
+        await hr.close()
+    assert (await replayed(showing))["equal"]
+
+
+async def _is(connection: asyncpg.Connection, query: str, wanted: int) -> bool:
+    return bool(await connection.fetchval(query) == wanted)
