@@ -54,7 +54,8 @@ class Case:
         Of a system without a log, which tells the time of the row's last change, it is that of the act at least.
         """
         if act.system in self.world.remotes:
-            return act.ts_us
+            is_loaded = any(entry.load for entry in self.tables[act.system].log if entry.act == act.number)
+            return 0 if is_loaded else act.ts_us
         for step in self.steps:
             if act.number in step.input.acts and isinstance(step.event, Changed):
                 return 0 if step.event.load else step.event.ts_us
