@@ -55,7 +55,7 @@ def _incidents(status: Status, now_s: float) -> Iterator[str]:
     if status.conflicts:
         yield (
             f"{entries(status.conflicts, 'conflict is', 'conflicts are')} on record; "
-            "`duplex topic tail conflicts --from-beginning` shows them."
+            "`duplex conflicts list` has those that wait for a person, `--all` every one."
         )
     for refusal in status.refusals:
         yield _refusal(refusal, ago(now_s - refusal.ts_us / 1e6))
