@@ -51,11 +51,11 @@ class Case:
     def merged_ts_us(self, act: Act) -> int:
         """The time by which an act was merged; 0 of a loaded row, or if it never was.
 
-        Of a system without a log, which tells the time of the row's last change, it is that of the act at least.
+        Of a system without a log, which tells the time of the row's last change, it is that of the act at least (or of the delivery).
         """
         if act.system in self.world.remotes:
             is_loaded = any(entry.load for entry in self.tables[act.system].log if entry.act == act.number)
-            return 0 if is_loaded else act.ts_us
+            return 0 if is_loaded else min(act.ts_us, act.at)
         for step in self.steps:
             if act.number in step.input.acts and isinstance(step.event, Changed):
                 return 0 if step.event.load else step.event.ts_us
