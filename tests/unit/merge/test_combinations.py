@@ -18,7 +18,12 @@ from tests.unit.merge.scenes import Scene, row, rules
 
 SYSTEMS = ("crm", "erp", "shop")
 STEPS = st.lists(
-    st.tuples(st.sampled_from(("edit", "forward", "serve")), st.sampled_from(SYSTEMS), st.integers(-9, 9)), max_size=40
+    st.tuples(
+        st.sampled_from(("edit", "edit", "forward", "serve", "forward", "serve", "retry")),
+        st.sampled_from(SYSTEMS),
+        st.integers(-9, 9),
+    ),
+    max_size=40,
 )
 FEW = settings(max_examples=150, deadline=None)
 DECIMALS = st.decimals(-1000, 1000, places=3).map(plain)
