@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import pytest
+
 from schemas.messages import Conflict, Nudge
 from streams.processors.lanes import TimedProcessor
 from streams.processors.records import Output
-from streams.processors.reserved import DEAD, DUE, OPEN
-from tests.unit.processors.partitions import CODEC, Partition, answer, clash, crm, entity, erp, gone
+from streams.processors.reserved import DEAD, DUE, OPEN, TRAIL
+from tests.unit.processors.partitions import CODEC, Partition, answer, clash, crm, entity, erp, gone, nudge
 
 HOUR_MS, DAY_MS = 3_600_000, 86_400_000
 
@@ -95,8 +97,10 @@ def test_item_without_a_deadline_is_never_due():
 
 def buried(**on_delete: Any) -> Partition:
     partition = dated(**on_delete)
+    for seq in range(200, 280):
+        partition.add(crm(seq))
     (command,) = partition.commands(gone("crm", 300))
-    assert noted(partition) == []
+    assert noted(partition) == [] and list(partition.store.items(TRAIL))
     partition.add(answer(command, seq=301))
     return partition
 
@@ -135,6 +139,12 @@ def test_nudge_of_a_record_that_was_forgotten_makes_none():
     for _ in range(2):
         partition.add(CODEC.decode(output.value or b""))
     assert partition.store.get(b"R") is None
+
+
+@pytest.mark.parametrize("reason", ["loaded", "rules", "deadline", "forget"])
+def test_nudge_of_a_record_that_nobody_knows_makes_none(reason):
+    partition = Partition()
+    assert partition.add(nudge(reason)) == [] and partition.store.get(b"R") is None
 
 
 def test_few_are_asked_about_at_a_time():

@@ -39,8 +39,9 @@ def test_epoch_holds_after_a_restart_with_another_file():
 def test_repeated_or_lower_epoch_is_ignored(number):
     partition = Partition(entity("newest"))
     partition.add(epoch(2, entity("manual")), b"$epoch")
+    before = dict(partition.store.items())
     partition.add(epoch(number, entity({"priority": ["crm", "erp"]})), b"$epoch")
-    assert named(partition) == "manual"
+    assert dict(partition.store.items()) == before and named(partition) == "manual"
 
 
 def parked() -> Partition:
