@@ -4,7 +4,9 @@ Blocking, and with few imports: a command that only asks should not pay for what
 """
 
 import hashlib
+import os
 import socket
+import stat
 import tempfile
 from pathlib import Path
 
@@ -17,17 +19,36 @@ def place(project_path: Path, name: str) -> Path:
     """Where the process that answers on the socket `name` listens; a path that Unix takes, however deep the folder."""
     folder = project_path.resolve().parent
     wanted = folder / FOLDER / name
-    if len(str(wanted).encode()) <= LONGEST_PATH_BYTES:
+    if len(os.fsencode(wanted)) <= LONGEST_PATH_BYTES:
         return wanted
-    digest = hashlib.sha256(str(wanted).encode()).hexdigest()[:24]
-    return Path(tempfile.gettempdir()) / f"duplex-{digest}.sock"
+    digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"duplex-{os.getuid()}-{digest}" / name
+
+
+def prepare(path: Path) -> None:
+    """Make the folder of a socket, this user's alone, and take away what a dead process left there.
+
+    Raises OSError, PermissionError for a folder that is somebody else's.
+    """
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    require_own(path.parent)
+    path.unlink(missing_ok=True)
+
+
+def require_own(folder: Path) -> None:
+    """Nothing, if no other user can have put a socket there. Raises PermissionError, or another OSError."""
+    found = folder.stat(follow_symlinks=False)
+    if found.st_uid != os.getuid() or not stat.S_ISDIR(found.st_mode) or found.st_mode & 0o002:
+        raise PermissionError(f"{folder} is not this user's alone")
 
 
 def ask(path: Path, question: str, timeout_s: float) -> tuple[int, bytes]:
     """The status and the body of the answer to `GET question`.
 
-    Raises OSError where nobody listens or the answer does not come in time, ConnectionError where it is none.
+    Raises OSError where nobody listens or the answer does not come in time, ConnectionError where it is none,
+    PermissionError where another user could have put the socket there.
     """
+    require_own(path.parent)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
         client.settimeout(timeout_s)
         client.connect(str(path))

@@ -36,8 +36,7 @@ async def serving(composed: Composition, project_path: Path) -> AsyncIterator[No
     path = asking.socket_path(project_path)
     answers = _Answers(composed, project_path)
     try:
-        path.parent.mkdir(exist_ok=True)
-        path.unlink(missing_ok=True)
+        sockets.prepare(path)
         server = await asyncio.start_unix_server(answers.connected, path, limit=QUESTION_BYTES)
         path.chmod(0o600)
     except OSError as error:

@@ -74,3 +74,20 @@ def test_a_path_too_long_for_a_socket_is_the_same_short_one_for_both_sides(tmp_p
     path = sockets.place(deep, "x.sock")
     assert len(str(path).encode()) <= sockets.LONGEST_PATH_BYTES
     assert path == sockets.place(deep, "x.sock") != sockets.place(deep, "y.sock")
+
+
+def test_a_socket_in_a_folder_that_others_can_write_to_is_not_asked(project: Path) -> None:
+    folder = project.parent / sockets.FOLDER
+    folder.chmod(0o777)
+    with pytest.raises(PermissionError):
+        sockets.ask(folder / "x.sock", "/", 1.0)
+    with pytest.raises(PermissionError):
+        sockets.prepare(folder / "x.sock")
+    assert asking.explanation(project, name="7") is None
+
+
+def test_what_a_dead_process_left_is_taken_away(project: Path) -> None:
+    left = project.parent / sockets.FOLDER / "x.sock"
+    left.touch()
+    sockets.prepare(left)
+    assert not left.exists()
