@@ -63,7 +63,8 @@ async def run(stage: Stage, scale: Scale) -> list[Sample]:
 
 async def _applied(stage: Stage) -> Program:
     script = sql("item.sql").replace("ROWS", "1")
-    program = Program(*[await stage.database(server, script) for server in ("source", "target")], stage.bootstrap)
+    crm, erp = await stage.database("source", script), await stage.database("target", script)
+    program = Program(crm, erp, stage.bootstrap)
     text = sql("project.yaml").replace("PIPELINE", program.pipeline)
     (program.folder / "duplex.yaml").write_text(text)
     applying = await program._spawn("apply")

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from duplex.demo.people import CRM_COLUMNS, person
+from duplex.explaining import asking
 from tests.acceptance.showings import Showing
 
 Facts = dict[str, Any]
@@ -141,5 +142,11 @@ async def what_people_read(showing: Showing) -> None:
     assert 'phone: "+1 555 3"' in told
     assert "From crm, which updated its row" in told
     assert "confirmed by echo" in told
+    asked = await asyncio.to_thread(
+        asking.explanation, showing.folder / "duplex.yaml", name=person(3).email, field="phone"
+    )
+    assert asked == told.rstrip("\n").encode(), "the running pipeline does not answer, or says something else"
     refusal = await showing.call("record", "explain", person(3).email, "fone", accepted=(2,))
     assert refusal == ""
+    await showing.stop()
+    assert await showing.call("record", "explain", person(3).email, "phone") == told
