@@ -1,9 +1,9 @@
 """Histories of the simulated world, folded by the true rules and beside them by others."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from streams.merge import states
-from streams.merge.events import Event, Planned, Verdict
+from streams.merge.events import Amended, Event, Planned, Verdict
 from streams.merge.goldens import Golden, golden
 from streams.merge.merge import merge
 from streams.merge.rules import Rules
@@ -64,9 +64,16 @@ def world(seed: int) -> World:
     return made
 
 
-def folded(made: World, other: Rules, apart: bool = False) -> Fold:
-    """The world's log under its own rules, and beside them under others."""
-    fold = Fold(made.hub.rules, other, apart)
-    for given in made.hub.log:
-        fold.give(given.event)
+def folded(made: World, other: Rules | None = None, apart: bool = False) -> Fold:
+    """The world's log under the rules that held at each place, and beside them under others, or the same."""
+    fold = Fold(made.hub.rules, other or made.hub.rules, apart)
+    for given, rules in zip(made.hub.log, made.hub.ruling, strict=True):
+        fold.true_rules, fold.other_rules = rules, other or rules
+        if given.event is not None:
+            fold.give(_of_a_person(given.event))
     return fold
+
+
+def _of_a_person(event: Event) -> Event:
+    """Amendments of a replay are left out on purpose; as a person's they count."""
+    return replace(event, kind="edit") if isinstance(event, Amended) else event

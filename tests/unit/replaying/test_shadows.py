@@ -25,7 +25,7 @@ def test_the_same_rules_make_the_same_record_even_where_nothing_is_taken_over(se
     made = world(seed)
     if not made.hub.log:
         return
-    fold = folded(made, made.hub.rules, apart=True)
+    fold = folded(made, apart=True)
     true, other = fold.goldens()
     assert other == true
     assert parked(fold)[0] == parked(fold)[1]
@@ -36,7 +36,7 @@ def test_the_same_rules_make_the_same_record_even_where_nothing_is_taken_over(se
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_same_rules_never_part(seed: int) -> None:
     made = world(seed)
-    assert folded(made, made.hub.rules).separations == 0
+    assert folded(made).separations == 0
 
 
 class Told(Fold):
