@@ -137,10 +137,14 @@ def _names(turn: Turn, side: Side, unit: SentUnit) -> list[str]:
 
 def _version(turn: Turn, truth: Truth, side: Side, name: str, unit: SentUnit, row: dict[str, Value] | None) -> int:
     field, true = turn.field(name), None if truth.before is None else truth.before.fields.get(name)
-    current = true is not None and unit.versions.get(name) == true.version and true.value == field.value
-    if not current and name == EXISTENCE:
+    if true is not None and name in unit.versions and true.value == field.value:
+        # The same value on both sides: what the true merge knows of its age is true here as well.
+        current = unit.versions[name] == true.version
+    elif name == EXISTENCE:
         current = (row is not None) == (field.value is not None)
-    return field.version if current or side.shows(name, field.value, row) else NOT_SHOWN
+    else:
+        current = side.shows(name, field.value, row)
+    return field.version if current else NOT_SHOWN
 
 
 def _narrowed(side: Side, row: dict[str, Value] | None) -> dict[str, Value] | None:
