@@ -51,7 +51,7 @@ class Case:
     def merged_ts_us(self, act: Act) -> int:
         """The time by which an act was merged; 0 of a loaded row, or if it never was.
 
-        Of a system without a log, which tells the time of the row's last change, it is that of the act at least (or of the delivery).
+        Of a system without a log, which tells the time of the row's last change, it is that of the act at least.
         """
         if act.system in self.world.remotes:
             is_loaded = any(entry.load for entry in self.tables[act.system].log if entry.act == act.number)

@@ -9,10 +9,14 @@ EXISTENCE = (
     Mutant(
         "an edit of a tombstone leaves seen as it was",
         edit("existence._edit_the_dead", "turn.see(system, name, NOT_SHOWN)", "pass"),
+        tests="test_existence.py",
+        survives="it takes some twenty thousand histories",
     ),
     Mutant(
         "the dead values win over the reviving edit",
         edit("existence._outlive", "for name, value in changed.items():", "for name, value in ():"),
+        tests="test_existence.py",
+        survives="the corrected row says what was written, and is planned for: rare",
     ),
     Mutant(
         "revived before the edits are assigned",
@@ -34,6 +38,8 @@ EXISTENCE = (
             "fields.offer(turn, system, name, value, patch.ts_us, patch.seen.get(name, NOT_SHOWN), None)",
             "fields.assign(turn, system, name, value, patch.ts_us)",
         ),
+        tests="test_existence.py",
+        survives="it takes thousands of histories",
     ),
     Mutant(
         "parked edits are offered with another clock",
@@ -201,12 +207,8 @@ DECISIONS = (
         "a decision for the dead edits keeps the dead values",
         edit("decisions._decide_existence", "decide_field(turn, item.system, name, value, event.ts_us)", "pass"),
         theme="approvals",
-    ),
-    Mutant(
-        "a decision for the candidate is not seen by its row",
-        edit("decisions.decide_field", "        turn.see(system, name)", "        pass"),
-        survives="the plan finds that the row shows the value, and notes it then",
-        theme="approvals",
+        tests="test_decisions.py",
+        survives="rows that show the edits are not told of it, and so go on showing them",
     ),
     Mutant(
         "an amendment overwrites what came since",

@@ -71,11 +71,6 @@ VERSIONS = (
         ),
     ),
     Mutant(
-        "agreement does not count as seen",
-        edit("fields.offer", "turn.state.flips.pop(name, None)\n        turn.see(system, name)", "pass"),
-        survives="the plan finds the row as it should be, and notes it as seen then: the same state by another way",
-    ),
-    Mutant(
         "values are compared as they are, not through the lens",
         edit("fields.shows", "return turn", "return False and turn"),
     ),
@@ -120,6 +115,7 @@ CONFLICTS = (
         "a stamp is not lifted above its ancestor",
         edit("fields.assign", "ts_us = max(ts_us, field.ts_us if won else field.ts_us + 1)", "pass"),
         theme="clocks",
+        first=170,
     ),
     Mutant(
         "the machine's clock decides",

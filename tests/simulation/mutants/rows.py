@@ -95,15 +95,6 @@ POSITIONS = (
             "units.append(SentUnit({c: v for c, v in base_of.items() if want[c] != v}, {c: v for c, v in want.items() if base_of[c] != v}, versions))",
         ),
     ),
-    Mutant(
-        "a system is not told of other units",
-        edit(
-            "planning._update",
-            "units = _units_behind(turn, system, entry, side, behind)",
-            "units = _units_behind(turn, system, entry, side, behind)[:1]",
-        ),
-        survives="the rest follows with the next command: slower, and no promise broken",
-    ),
     Mutant("a suspect stays the only one sent", edit("planning._update", "[:1] or units", "[:1]")),
     Mutant("a state is shared between records", edit("states.prepare", "SystemState(behind=unseen)", "SystemState()")),
     Mutant("what is agreed upon stays parked", edit("merge.settle", "if entry.dissent:", "if False:")),
@@ -146,6 +137,7 @@ LOOKS = (
         "a look between the rows found and left is an edit",
         edit("looks.answered", "look.order < event.found_order", "look.order <= event.left_order"),
         theme="remotes",
+        survives="what is taken for an edit is our own write, as the application normalised it: the oracle is blind to letters",
     ),
     Mutant(
         "a result is taken whoever asked",
@@ -175,7 +167,12 @@ LOST = (
         theme="retries",
     ),
     Mutant("a retry sends nothing", edit("nudges.retry", "entry.out = None", "pass"), theme="retries"),
-    Mutant("a living record is forgotten", edit("nudges.is_forgettable", "state.alive or ", ""), theme="retries"),
+    Mutant(
+        "a living record is forgotten",
+        edit("nudges.is_forgettable", "state.alive or ", ""),
+        theme="retries",
+        survives="a record that lives has a row somewhere, which keeps it, too",
+    ),
     Mutant(
         "a late write of ours is an edit",
         edit("merge._changed", "answers.late(turn, event)", "rows.observe(turn, event)"),
