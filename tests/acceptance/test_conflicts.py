@@ -176,3 +176,33 @@ async def test_a_decision_waits_in_the_log_while_nothing_runs(shop: Shop) -> Non
     assert (code, "not answered yet" in errors, "duplex status" in errors) == (1, True, True), errors
     await shop.start()
     await shop.becomes(shop.erp, ERP_PHONE, ADA_CRM)
+
+
+async def test_a_mass_delete_is_held_let_through_in_part_and_turned_down(shop: Shop) -> None:
+    file = shop.folder / "duplex.yaml"
+    brake = "    on_delete: {brake: {count: 4, share: 0.1, window: 1h}}\n    fields:\n"
+    file.write_text(file.read_text().replace("    fields:\n", brake, 1))
+    await shop.json("apply")
+    (one,) = await started(shop, 1)
+    await shop.json("conflicts", "resolve", one["id"], "--take", "crm")
+    await shop.value(
+        shop.crm, "insert into public.contacts (email) select 'p' || n || '@example.com' from generate_series(1, 16) n"
+    )
+    await shop.becomes(shop.erp, "select count(*) from public.customers", 20)
+    await shop.value(shop.crm, "delete from public.contacts")
+    rows = "select count(*) from public.customers"
+
+    async def held() -> int:
+        found = await shop.json("brake", "list")
+        count = found[0]["count"] if found else 0
+        return count if count > 0 and count == await shop.value(shop.erp, rows) else 0
+
+    many = await eventually(held, timeout_s=90, message="the brake holds nothing")
+    assert many >= 12
+    done = await shop.json("brake", "approve", "crm", "--up-to", "3", "--yes", "--reason", "three were meant")
+    assert (done["done"]["decided"], done["allowed"]) == (3, 0)
+    await shop.becomes(shop.erp, rows, many - 3)
+    back = await shop.json("brake", "reject", "crm", "--yes")
+    assert back["decided"] == many - 3
+    await shop.becomes(shop.crm, "select count(*) from public.contacts", many - 3)
+    assert await shop.json("brake", "list") == []
