@@ -23,7 +23,7 @@ def parked(fold: Fold) -> tuple[list, list]:
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_same_rules_make_the_same_record_even_where_nothing_is_taken_over(seed: int) -> None:
     made = world(seed)
-    if not made.hub.log:
+    if not any(given.event for given in made.hub.log):
         return
     fold = folded(made, apart=True)
     true, other = fold.goldens()
