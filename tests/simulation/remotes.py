@@ -44,6 +44,8 @@ class Remote:
         last = max((order for order in self.known if 0 < order <= first), default=0)
         if name is not None and last and self._stands(log[last - 1], act, name):
             return True
+        if until < len(log) and log[until].act is None:
+            return False  # not a user's doing: a write that nobody had asked what it was made for
         return self.known.isdisjoint(range(first + 1, until + 1))
 
     def _came_before(self, place: int) -> int:

@@ -52,6 +52,21 @@ def _is_rewritten(case: Case, act: Act, name: str, flips: int) -> bool:
     return len(same) >= (flips - 1) // 2
 
 
+def conflicts_are_about_edits(case: Case) -> Iterator[str]:
+    """P11: what goes on record as somebody's edit was written by somebody there, and not by us."""
+    written = {(act.system, name, value) for act in case.acts for name, value in act.wrote.items()}
+    for step in case.steps:
+        for verdict in step.verdicts:
+            side = verdict.incoming
+            is_edit = verdict.kind == "value" and verdict.rule != "late" and side.system in case.tables
+            if (
+                is_edit
+                and verdict.field in case.fields
+                and (side.system, verdict.field, token(side.value)) not in written
+            ):
+                yield f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}"
+
+
 def newest_not_behind(case: Case) -> Iterator[str]:
     """P12: where the newest wins, a winner is not older than what the loser was made from."""
     for step in case.steps:
