@@ -114,3 +114,9 @@ def test_a_record_lives_again_with_its_amended_values() -> None:
     phone, existence = scene.golden.provenance["phone"].version, scene.state.version
     scene.amend(Amend("$", existence, True), Amend("phone", phone, "9"))
     assert sent(scene, "erp").units[0].set == row(phone="9")
+
+
+def test_versions_are_compared_before_the_amendment_makes_new_ones() -> None:
+    scene, version = _edited()
+    outcome = scene.amend(Amend("$", scene.state.version, None), Amend("phone", version, "1"))
+    assert (outcome.verdicts, scene.golden.deleted, scene.golden.values["phone"]) == ([], True, "1")

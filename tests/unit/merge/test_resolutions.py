@@ -46,6 +46,12 @@ def test_a_due_item_is_decided_by_its_fallback(then: Policy, winner: str, value:
     assert (scene.golden.values["phone"], scene.state.systems["erp"].dissent) == (value, {})
 
 
+def test_a_value_that_won_by_deadline_is_no_newer_than_what_it_beat() -> None:
+    scene, _ = _due(Priority(("erp", "crm")))
+    scene.nudge(reason="deadline", at_us=7000 + DAY_US)
+    assert (scene.golden.provenance["phone"].system, scene.golden.provenance["phone"].ts_us) == ("erp", 5000)
+
+
 def test_a_row_that_lost_by_deadline_is_corrected() -> None:
     scene, _ = _due(Newest())
     (command,) = scene.nudge(reason="deadline", at_us=7000 + DAY_US).commands
