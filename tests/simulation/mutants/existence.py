@@ -38,13 +38,13 @@ EXISTENCE = (
             "fields.offer(turn, system, name, value, patch.ts_us, patch.seen.get(name, NOT_SHOWN), None)",
             "fields.assign(turn, system, name, value, patch.ts_us)",
         ),
-        tests="test_existence.py",
-        survives="it takes thousands of histories",
+        survives="edits are offered when a record revives, and what came since came from the one who revived it: it takes many thousand histories",
     ),
     Mutant(
         "parked edits are offered with another clock",
         edit("existence._offer_again", "value, patch.ts_us, patch", "value, 1 << 60, patch"),
         theme="approvals",
+        survives="the item's number and value are on record, and a wrong clock decides the next conflict only: it takes many thousand histories",
     ),
     Mutant(
         "parked edits are offered as if their rows showed all",
@@ -66,6 +66,7 @@ EXISTENCE = (
         "a loose patch ends with a revival",
         edit("existence.revive", "_loosen_each(turn, item)", "pass"),
         theme="approvals",
+        survives="a patch is loose only when our write landed on a row that was turned back while the record was dead: many thousand histories",
     ),
     Mutant(
         "a delete ends a record whatever was not seen",
@@ -105,11 +106,14 @@ EXISTENCE = (
         "a delete leaves what is parked",
         edit("existence.bury", "        entry.dissent.clear()", "        pass"),
         theme="approvals",
+        survives="the item is on record as ended; what is left of it is cleared when its row goes",
     ),
     Mutant(
         "a delete leaves its own system's items",
         edit("existence.deleted", "    entry.dissent.clear()\n", "    pass\n"),
         theme="approvals",
+        tests="test_decisions.py",
+        survives="it takes thousands of histories",
     ),
     Mutant(
         "edits of the dead are lost without a record",
@@ -122,11 +126,14 @@ EXISTENCE = (
     Mutant(
         "what a new row lacks counts as shown",
         edit("existence._forget_what_is_absent", "turn.see(system, name, 0)", "turn.see(system, name)"),
+        survives="a row lacks a field only when its value is invalid: it then stops at the border, and the plan is the same but for that field",
     ),
     Mutant(
         "a row that came back stays parked as deleted",
         edit("existence.inserted", "withdrawn = entry.dissent.pop(EXISTENCE, None)", "withdrawn = None"),
         theme="approvals",
+        tests="test_existence.py",
+        survives="it takes thousands of histories",
     ),
     Mutant(
         "a braked delete ends the record",
@@ -199,6 +206,8 @@ DECISIONS = (
         "a decision to keep makes a new version",
         edit("decisions.set_value", "if value != turn.field(name).value:", "if True:"),
         theme="approvals",
+        tests="test_decisions.py",
+        survives="a version more loses nothing",
     ),
     Mutant(
         "a decided item stays", edit("resolutions.remove", "del entry.dissent[item.field]", "pass"), theme="approvals"

@@ -96,7 +96,6 @@ POSITIONS = (
         ),
     ),
     Mutant("a suspect stays the only one sent", edit("planning._update", "[:1] or units", "[:1]")),
-    Mutant("a state is shared between records", edit("states.prepare", "SystemState(behind=unseen)", "SystemState()")),
     Mutant("what is agreed upon stays parked", edit("merge.settle", "if entry.dissent:", "if False:")),
 )
 LOOKS = (
