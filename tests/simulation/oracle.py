@@ -23,6 +23,7 @@ OBLIGATIONS: tuple[Callable[[Case], Iterator[str]], ...] = (
     parked.parked_items_left_rightly,
     verdicts.no_needless_conflict,
     verdicts.conflicts_are_about_edits,
+    verdicts.edits_keep_their_clock,
     verdicts.newest_not_behind,
     verdicts.braked_deletes_wait,
     verdicts.amendments_overwrite_nothing,

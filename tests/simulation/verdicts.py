@@ -67,6 +67,19 @@ def conflicts_are_about_edits(case: Case) -> Iterator[str]:
                 yield f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}"
 
 
+def edits_keep_their_clock(case: Case) -> Iterator[str]:
+    """P12: what goes on record as an edit of a system is as old as one of that system's edits, whenever judged."""
+    known = {(name, 0) for name in case.tables}
+    for step in case.steps:
+        if isinstance(step.event, Changed):
+            known.add((step.event.system, step.event.ts_us))
+        for verdict in step.verdicts:
+            side = verdict.incoming
+            judged = verdict.kind != "refused" and side.system in case.tables and side.system not in case.world.remotes
+            if judged and (side.system, side.ts_us) not in known:
+                yield f"P12: offset {step.offset}: {verdict.field} of {side.system} has a clock that no edit there had"
+
+
 def newest_not_behind(case: Case) -> Iterator[str]:
     """P12: where the newest wins, a winner is not older than what the loser was made from."""
     for step in case.steps:

@@ -42,9 +42,8 @@ EXISTENCE = (
     ),
     Mutant(
         "parked edits are offered with another clock",
-        edit("existence._offer_again", "value, patch.ts_us, patch", "value, 1 << 60, patch"),
+        edit("existence._offer_again", "value, patch.ts_us, patch", "value, turn.at_us, patch"),
         theme="approvals",
-        survives="the item's number and value are on record, and a wrong clock decides the next conflict only: it takes many thousand histories",
     ),
     Mutant(
         "parked edits are offered as if their rows showed all",

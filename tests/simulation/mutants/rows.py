@@ -23,11 +23,6 @@ ECHOES = (
         ),
     ),
     Mutant("a rejection is taken as applied", edit("answers.is_applied", "return ", "return True or ")),
-    Mutant(
-        "what was found written is taken as rejected",
-        edit("answers.is_applied", " or holds(unit.set, before)", ""),
-        survives="stop and wait: the want is planned anew, and the row shows it already. It costs a round, and no promise",
-    ),
     Mutant("a rejection does not advance the image", edit("answers._updated", "if after != before:", "if written:")),
     Mutant(
         "one applied unit acknowledges the whole command",
@@ -166,12 +161,6 @@ LOST = (
         theme="retries",
     ),
     Mutant("a retry sends nothing", edit("nudges.retry", "entry.out = None", "pass"), theme="retries"),
-    Mutant(
-        "a living record is forgotten",
-        edit("nudges.is_forgettable", "state.alive or ", ""),
-        theme="retries",
-        survives="a record that lives has a row somewhere, which keeps it, too",
-    ),
     Mutant(
         "a late write of ours is an edit",
         edit("merge._changed", "answers.late(turn, event)", "rows.observe(turn, event)"),
