@@ -17,7 +17,6 @@ def _quick() -> list[str]:
 
 QUICKLY_NOTICED = frozenset(
     (
-        "seen is always set",
         "every edit is causal",
         "an echo is treated as an edit",
         "a rejection is taken as applied",

@@ -98,11 +98,16 @@ def _judge_age(case: Case, step: Step, verdict: Verdict) -> Iterator[str]:
 
 
 def _ancestry(case: Case, name: str, value: Token) -> Iterator[Act]:
-    """The act that wrote a value, and those it was made from; empty as soon as it cannot be told."""
+    """The act that wrote a value, and those it was made from; empty as soon as it cannot be told.
+
+    An amendment gives a value anew, with a clock of its own: what its first writer saw is then no ancestor.
+    """
     seen: set[int] = set()
+    events = [step.event for step in case.steps if isinstance(step.event, Amended)]
+    anew = {token(amend.value) for event in events for amend in event.fields if amend.field == name}
     while atoms(value):
         writers = [act for act in case.acts if act.wrote.get(name) == value]
-        if len(writers) != 1 or writers[0].number in seen or writers[0].kind == "decision":
+        if value in anew or len(writers) != 1 or writers[0].number in seen or writers[0].kind == "decision":
             return
         seen.add(writers[0].number)
         yield writers[0]
