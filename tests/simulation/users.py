@@ -150,7 +150,7 @@ class Users:
     def _group(self, table: Table) -> Value:
         held = None if table.row is None else table.lens.get(table.row)["g"]
         if isinstance(held, tuple) and self.world.chance(0.4):
-            return (held[0], self.text())
+            return (held[0], self.text()) if self.fresh % 2 else (self.text(), held[1])
         return tuple(self.text() for _ in range(MEMBERS))
 
     def text(self) -> str:

@@ -33,6 +33,7 @@ VERSIONS = (
     Mutant(
         "seen is always set",
         edit("answers.take", "version if wrote else max(turn.seen(system, name), version)", "version"),
+        survives="one command at a time: the plan in the same turn finds the row as it should be, and notes it as seen",
     ),
     Mutant(
         "seen is kept by the record",
@@ -61,6 +62,7 @@ VERSIONS = (
     Mutant(
         "the writer's row is not seen to show its edit",
         edit("fields.assign", "del state.systems[by].behind[name]", "pass"),
+        survives="the plan in the same turn, or the next edit's look at the row it was made on, finds that the row shows the value",
     ),
     Mutant(
         "a decision counts as seen by the first system",
