@@ -110,9 +110,11 @@ def _was_turned_back(case: Case, item: Verdict) -> bool:
 
 
 def _judge_dead(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
-    """With the record ends what was parked on it."""
+    """With the record ends what was parked on it. Edits of its tombstone, in the same event, come after its end."""
     if step.after.deleted and not step.before.deleted:
         for item in parked.values():
+            if item.verdict in step.verdicts and item.verdict.incoming.value is not None:
+                continue
             yield f"P10: item {item.verdict.number} ({item.verdict.field}) outlives the record at offset {step.offset}"
 
 

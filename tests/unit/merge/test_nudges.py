@@ -74,6 +74,16 @@ def test_a_lost_create_that_was_carried_out_is_no_second_row() -> None:
     assert (outcome.commands, outcome.verdicts, scene.state.systems["erp"].local_id) == ([], [], "[7]")
 
 
+def test_a_create_that_was_given_up_leaves_open_whether_there_is_a_row() -> None:
+    """erp had a row all the time, not read yet: it never saw the record deleted, so it does not bring it back unsaid."""
+    scene = Scene(rules())
+    scene.change("crm", row())
+    scene.change("crm", None)
+    scene.nudge(reason="retry")
+    outcome = scene.change("erp", row(phone="9"))
+    assert [(v.field, v.winner) for v in outcome.verdicts] == [("$", "incoming")]
+
+
 @pytest.mark.parametrize("late", [2, 3])
 def test_only_the_last_few_lost_commands_are_kept_in_mind(late: int) -> None:
     """An older one is known for ours by its number alone: no edit; what the row shows now is put on record."""
