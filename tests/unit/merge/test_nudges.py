@@ -75,7 +75,7 @@ def test_a_lost_create_that_was_carried_out_is_no_second_row() -> None:
 
 
 def test_a_create_that_was_given_up_leaves_open_whether_there_is_a_row() -> None:
-    """erp had a row all the time, not read yet: it never saw the record deleted, so it does not bring it back unsaid."""
+    """erp had a row all the time, not read yet: it never saw the record deleted, and does not bring it back unsaid."""
     scene = Scene(rules())
     scene.change("crm", row())
     scene.change("crm", None)
