@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from duplex.cli import options, output
+from duplex.cli import conflicts, options, output
 
 if TYPE_CHECKING:
     from duplex.explaining.facts import Explanation
@@ -79,11 +79,14 @@ async def _explained(
     loaded: "Loaded", name: str, field: str | None, entity: str | None, history: bool
 ) -> "list[Explanation]":
     from duplex import composition
-    from duplex.explaining import answering, finding
+    from duplex.explaining import answering, finding, retelling
 
     composed = await composition.composed(loaded)
-    found = await finding.find(composed, loaded.path, name, entity, answering.beside)
+    found = await finding.find(composed, loaded.path, name, entity, retelling.beside)
     return [await answering.explained(composed, one, field, history) for one in found]
+
+
+app.command()(conflicts.retry)
 
 
 def _asked(project: Path, as_json: bool, **values: str | None) -> bool:

@@ -18,7 +18,7 @@ import structlog
 from duplex import lookups, sockets
 from duplex.composition import Composition
 from duplex.errors import DuplexError
-from duplex.explaining import answering, asking, finding, sentences
+from duplex.explaining import answering, asking, finding, retelling, sentences
 from duplex.lookups import NoAnswerError
 from duplex.usage import UsageError
 from schemas.errors import SchemasError
@@ -85,7 +85,7 @@ class _Answers:
 
     async def _explained(self, values: dict[str, str]) -> bytes:
         name, entity, field, history = values["name"], values.get("entity"), values.get("field"), "history" in values
-        found = await finding.find(self._composed, self._path, name, entity, answering.beside, lookups.asked)
+        found = await finding.find(self._composed, self._path, name, entity, retelling.beside, lookups.asked)
         explained = [await answering.explained(self._composed, one, field, history) for one in found]
         if values.get("form") == "json":
             return msgspec.json.encode(explained)

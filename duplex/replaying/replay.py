@@ -18,9 +18,12 @@ from duplex.replaying.places import START, Place
 from duplex.replaying.reports import PartitionReport, Report
 from duplex.replaying.saved import Progress
 from schemas.codec import Codec
+from schemas.messages import Epoch
 from schemas.project.loading import Loaded
 from streams.merge.digests import digest
+from streams.merge.rules import Rules
 from streams.processors.merging import MergeProcessor
+from streams.processors.regimes import Regimes
 
 SAVE_EVERY_S = 10.0
 Say = Callable[[str], None]
@@ -230,6 +233,15 @@ class _Place:
 
 
 def processor(composed: Composition, entity: str, codec: Codec) -> MergeProcessor:
-    """The production processor of an entity."""
-    rules, held = composed.rules[entity], composed.project.entities[entity]
-    return MergeProcessor(composed.topics, held, rules, codec, composed.compile)
+    """The production processor of an entity, for folding what has been: it goes by the rules of every epoch, also of
+    one with systems that the project no longer has. What it would send has a topic, and goes nowhere."""
+    topics, rules, held = composed.topics, composed.rules[entity], composed.project.entities[entity]
+    made = MergeProcessor(topics, held, rules, codec, composed.compile)
+
+    def compiled(epoch: Epoch) -> Rules:
+        found = composed.compile(epoch)
+        made.commands.update({system: topics.commands(system) for system in found.systems})
+        return found
+
+    made.regimes = Regimes(topics, held, rules, compiled, reads_only=True)
+    return made

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duplex.composition import Composition
-from duplex.explaining.finding import find
+from duplex.explaining import retelling
+from duplex.explaining.finding import Found, find
 from duplex.replaying import places
 from duplex.replaying.errors import EntityMissingError, PlaceError
 from duplex.undoing.errors import WhatError
@@ -71,7 +72,7 @@ async def selections(composed: Composition, path: Path, asked: Asked) -> list[tu
     if asked.record is not None:
         return await _of_record(composed, path, asked)
     if asked.command is not None:
-        return [(entity, _command(asked.command)) for entity in entities]
+        return await _of_command(composed, path, asked)
     if asked.event is not None:
         return [(entity, _events(asked)) for entity in entities]
     selection: Selection = _transaction(asked) if asked.transaction is not None else _since(asked)
@@ -83,23 +84,35 @@ async def selections(composed: Composition, path: Path, asked: Asked) -> list[tu
 
 
 async def _of_record(composed: Composition, path: Path, asked: Asked) -> list[tuple[str, Selection]]:
-    found = await find(composed, path, asked.record or "", asked.entity)
-    if len(found) > 1:
-        names = ", ".join(f"{one.entity} {one.record_id}" for one in found)
-        raise WhatError(words(asked), f"this may be {names}")
-    one = found[0]
+    one = await _one(composed, path, asked, asked.record or "")
     unknown = [name for name in asked.fields if name not in composed.rules[one.entity].fields]
     if unknown:
         known = ", ".join(composed.rules[one.entity].fields)
         raise WhatError(words(asked), f"{one.entity} has no field {unknown[0]}: it has {known}")
-    return [(one.entity, OfRecord(one.record_id, asked.fields))]
+    return [(one.entity, OfRecord(one, asked.fields))]
 
 
-def _command(text: str) -> OfCommand:
+async def _of_command(composed: Composition, path: Path, asked: Asked) -> list[tuple[str, Selection]]:
+    named = command(asked.command or "")
+    one = await _one(composed, path, asked, named["record"])
+    return [(one.entity, OfCommand(one, named["system"], int(named["number"])))]
+
+
+async def _one(composed: Composition, path: Path, asked: Asked, name: str) -> Found:
+    """The one record that this name means."""
+    found = await find(composed, path, name, asked.entity, retelling.beside)
+    if len(found) > 1:
+        names = ", ".join(f"{one.entity} {one.record_id}" for one in found)
+        raise WhatError(words(asked), f"this may be {names}")
+    return found[0]
+
+
+def command(text: str) -> re.Match[str]:
+    """A command's id in its parts: record, system, number. Raises WhatError."""
     found = COMMAND.fullmatch(text.strip())
     if found is None:
         raise WhatError(f"--command {text}", "a command is called RECORD/SYSTEM/NUMBER")
-    return OfCommand(found["record"], found["system"], int(found["number"]))
+    return found
 
 
 def _events(asked: Asked) -> OfEvents:

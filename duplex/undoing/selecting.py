@@ -1,12 +1,18 @@
-"""Which events are to be undone, and the changes they made, found by folding the log as it was folded then."""
+"""Which events are to be undone, and the changes they made, found by merging them again as they were merged.
+
+Of one record, its own events are read, by its trail. Of a range of events, whole partitions are.
+"""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from duplex import broker
 from duplex.composition import Composition
+from duplex.explaining import retelling
+from duplex.explaining.explanation import same
+from duplex.explaining.finding import Found
+from duplex.explaining.retelling import Retold
 from duplex.replaying import cuts, logs
 from duplex.replaying.errors import StateUnreadError
 from duplex.replaying.replay import processor
@@ -17,7 +23,7 @@ from schemas.codec import Codec
 from schemas.errors import SchemasError
 from schemas.messages import Change
 from streams.merge import states
-from streams.merge.states import State
+from streams.processors import refolding
 from streams.processors.records import Record
 from streams.processors.stores import PartitionStore
 
@@ -25,11 +31,39 @@ COMMAND = re.compile(r"(?P<record>[0-9a-f-]{36})/(?P<system>[a-z][a-z0-9_]*)/(?P
 Advance = Callable[[str, int, int, int], None]
 
 
-class Selection(Protocol):
-    """What to undo. `record_id` and `partition` narrow what is read."""
+@dataclass(frozen=True, slots=True)
+class OfRecord:
+    """The last change of a record, or of these fields of it; the record was found with `retelling.beside`."""
 
-    @property
-    def record_id(self) -> str | None: ...
+    found: Found
+    fields: tuple[str, ...] = ()
+
+    def chosen(self, made: Sequence[FieldChange], folded: Sequence[refolding.Step]) -> list[FieldChange]:
+        """Of the changes that the record's events made, those to undo."""
+        return changes.last_of(made, self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class OfCommand:
+    """What one command carried to a system: the changes that made the versions it brought, and what the target's own
+    triggers did beside it. Its record was found with `retelling.beside`."""
+
+    found: Found
+    system: str
+    number: int
+
+    def chosen(self, made: Sequence[FieldChange], folded: Sequence[refolding.Step]) -> list[FieldChange]:
+        """Of the changes that the record's events made, those to undo."""
+        brought = set[tuple[str, int]]()
+        for step in folded:
+            entry = None if step.after is None else step.after.systems.get(self.system)
+            if entry is not None and entry.out is not None and entry.out.number == self.number:
+                brought |= {pair for unit in entry.out.units for pair in unit.versions.items()}
+        return [change for change in made if (change.field, change.version) in brought]
+
+
+class Range(Protocol):
+    """Events of many records. `partition` narrows what is read."""
 
     @property
     def partition(self) -> int | None: ...
@@ -37,33 +71,6 @@ class Selection(Protocol):
     def takes(self, record: Record, message: object) -> bool:
         """Whether an event is concerned; asked only of events that changed something."""
         ...
-
-    def chosen(self, found: Sequence[FieldChange], states_after: "Sequence[Moment]") -> list[FieldChange]:
-        """Of the changes that the concerned events made to one record, those to undo."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """The state of a record after an event."""
-
-    offset: int
-    state: State
-
-
-@dataclass(frozen=True, slots=True)
-class OfRecord:
-    """The last change of a record, or of these fields of it."""
-
-    record_id: str
-    fields: tuple[str, ...] = ()
-    partition: int | None = None
-
-    def takes(self, record: Record, message: object) -> bool:
-        return True
-
-    def chosen(self, found: Sequence[FieldChange], states_after: Sequence[Moment]) -> list[FieldChange]:
-        return changes.last_of(found, self.fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +80,9 @@ class OfEvents:
     partition: int
     first: int
     last: int
-    record_id: str | None = None
 
     def takes(self, record: Record, message: object) -> bool:
         return self.first <= record.offset <= self.last
-
-    def chosen(self, found: Sequence[FieldChange], states_after: Sequence[Moment]) -> list[FieldChange]:
-        return list(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +91,10 @@ class OfTransaction:
 
     system: str
     transaction: int
-    record_id: str | None = None
     partition: int | None = None
 
     def takes(self, record: Record, message: object) -> bool:
         return isinstance(message, Change) and message.system == self.system and message.transaction == self.transaction
-
-    def chosen(self, found: Sequence[FieldChange], states_after: Sequence[Moment]) -> list[FieldChange]:
-        return list(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,40 +103,13 @@ class OfSystem:
 
     system: str
     since_ms: int
-    record_id: str | None = None
     partition: int | None = None
 
     def takes(self, record: Record, message: object) -> bool:
         return isinstance(message, Change) and message.system == self.system and record.timestamp_ms >= self.since_ms
 
-    def chosen(self, found: Sequence[FieldChange], states_after: Sequence[Moment]) -> list[FieldChange]:
-        return list(found)
 
-
-@dataclass(frozen=True, slots=True)
-class OfCommand:
-    """What one command carried to a system: the changes that made the versions it brought, and what the target's own
-    triggers did beside it."""
-
-    record_id: str
-    system: str
-    number: int
-    partition: int | None = None
-
-    @property
-    def id(self) -> str:
-        return f"{self.record_id}/{self.system}/{self.number}"
-
-    def takes(self, record: Record, message: object) -> bool:
-        return True
-
-    def chosen(self, found: Sequence[FieldChange], states_after: Sequence[Moment]) -> list[FieldChange]:
-        brought = set[tuple[str, int]]()
-        for moment in states_after:
-            entry = moment.state.systems.get(self.system)
-            if entry is not None and entry.out is not None and entry.out.number == self.number:
-                brought |= {pair for unit in entry.out.units for pair in unit.versions.items()}
-        return [change for change in found if (change.field, change.version) in brought]
+Selection = OfRecord | OfCommand | Range
 
 
 @dataclass(slots=True)
@@ -152,28 +124,62 @@ class Undoing:
 async def select(composed: Composition, entity: str, selection: Selection, advance: Advance) -> Undoing:
     """The steps that undo what was selected in an entity; none where nothing of it changed anything.
 
-    Raises BrokerError, LogReadError, LogIncompleteError, StateUnreadError.
+    Raises BrokerError, LogReadError, LogUnreadableError, LogIncompleteError, StateUnreadError.
     """
+    if isinstance(selection, OfRecord | OfCommand):
+        return await _of_record(composed, selection)
     topic = composed.topics.records(entity)
     bounds = await logs.bounds(composed.kafka, topic)
     partitions = sorted(bounds) if selection.partition is None else [selection.partition]
-    if selection.record_id is not None:
-        partitions = [broker.partition_of(selection.record_id.encode(), len(bounds))]
-    found = Undoing(entity)
+    undoing = Undoing(entity)
     for partition in partitions:
         if partition not in bounds:
             raise NothingError(f"partition {partition}", f"{topic} has partitions 0 to {len(bounds) - 1}")
-        await _of_partition(composed, entity, selection, partition, bounds[partition], found, advance)
-    return found
+        await _of_partition(composed, entity, selection, partition, bounds[partition], undoing, advance)
+    return undoing
+
+
+async def _of_record(composed: Composition, selection: OfRecord | OfCommand) -> Undoing:
+    found = selection.found
+    retold = await retelling.retell(composed, found)
+    if not is_whole(retold):
+        raise await _incomplete(composed, found, retold)
+    undoing = Undoing(found.entity)
+    if steps := of_record(selection, retold):
+        undoing.steps[found.record_id] = steps
+        undoing.partitions[found.record_id] = found.partition
+    return undoing
+
+
+def is_whole(retold: Retold) -> bool:
+    """Whether the log's events make the state that the pipeline holds, so that the earlier values are known."""
+    last = retold.steps[-1].after if retold.steps else None
+    return last is not None and same(last, retold.live)
+
+
+def of_record(selection: OfRecord | OfCommand, retold: Retold) -> list[Step]:
+    """What undoes the selected changes of a record."""
+    made = list[FieldChange]()
+    for step in retold.steps:
+        if step.after is not None:
+            made += changes.changes(selection.found.record_id, step.record.offset, step.before, step.after)
+    return changes.steps(selection.chosen(made, retold.steps), retold.live)
+
+
+async def _incomplete(composed: Composition, found: Found, retold: Retold) -> LogIncompleteError:
+    topic = composed.topics.records(found.entity)
+    bounds = await logs.bounds(composed.kafka, topic)
+    first = bounds[found.partition].first if retold.missing or not retold.steps else 0
+    return LogIncompleteError(topic, found.partition, 1, first)
 
 
 async def _of_partition(
     composed: Composition,
     entity: str,
-    selection: Selection,
+    selection: Range,
     partition: int,
     bounds: logs.Bounds,
-    found: Undoing,
+    undoing: Undoing,
     advance: Advance,
 ) -> None:
     topic, cut = composed.topics.records(entity), await cuts.cut(composed, entity, partition)
@@ -186,47 +192,41 @@ async def _of_partition(
         fold.take(batch)
         if batch:
             advance(entity, partition, batch[-1].offset + 1 - bounds.first, cut.position - bounds.first)
-    apart = [key for key in fold.found if fold.store.get(key) != cut.content.get(key)]
+    apart = [key for key in fold.made if fold.store.get(key) != cut.content.get(key)]
     if apart:
         raise LogIncompleteError(topic, partition, len(apart), bounds.first)
-    for key, made in fold.found.items():
-        chosen = selection.chosen(made, fold.moments.get(key, []))
-        if steps := changes.steps(chosen, states.decode(cut.content[key])):
-            found.steps[key.decode()] = steps
-            found.partitions[key.decode()] = partition
+    for key, made in fold.made.items():
+        if steps := changes.steps(made, states.decode(cut.content[key])):
+            undoing.steps[key.decode()] = steps
+            undoing.partitions[key.decode()] = partition
 
 
 class _Fold:
     """One partition, folded by the production processor, with the changes that selected events made."""
 
-    def __init__(self, composed: Composition, entity: str, selection: Selection) -> None:
+    def __init__(self, composed: Composition, entity: str, selection: Range) -> None:
         self.store = PartitionStore()
-        self.found: dict[bytes, list[FieldChange]] = {}
-        self.moments: dict[bytes, list[Moment]] = {}
+        self.made: dict[bytes, list[FieldChange]] = {}
         self._codec = Codec()
         self._processor = processor(composed, entity, self._codec)
         self._selection = selection
-        self._key = None if selection.record_id is None else selection.record_id.encode()
-        self._keeps_moments = isinstance(selection, OfCommand)
 
     def take(self, records: Sequence[Record]) -> None:
         for record in records:
             before = self.store.get(record.key or b"")
             self._processor.apply((record,), self.store)
             after = self.store.get(record.key or b"")
-            if record.key and after is not None and after != before and self._key in (None, record.key):
+            if record.key and after is not None and after != before:
                 self._note(record, record.key, before, after)
         self.store.settle()
 
     def _note(self, record: Record, key: bytes, before: bytes | None, after: bytes) -> None:
         if not self._selection.takes(record, self._message(record)):
             return
-        state = states.decode(after)
-        made = changes.changes(key.decode(), record.offset, None if before is None else states.decode(before), state)
+        earlier = None if before is None else states.decode(before)
+        made = changes.changes(key.decode(), record.offset, earlier, states.decode(after))
         if made:
-            self.found.setdefault(key, []).extend(made)
-        if self._keeps_moments:
-            self.moments.setdefault(key, []).append(Moment(record.offset, state))
+            self.made.setdefault(key, []).extend(made)
 
     def _message(self, record: Record) -> object:
         try:

@@ -80,10 +80,23 @@ class Regime:
 
 
 class Regimes:
-    """The regimes of one entity. Safe to share between partitions: all that differs is in their stores."""
+    """The regimes of one entity. Safe to share between partitions: all that differs is in their stores.
 
-    def __init__(self, topics: Topics, entity: Entity, rules: Rules, compile_rules: Compile = compile_epoch) -> None:
+    A process that sends commands goes by no rules that name a system it does not know. One that only folds what has
+    been (`reads_only`) does: the system was there at that place of the log.
+    """
+
+    def __init__(
+        self,
+        topics: Topics,
+        entity: Entity,
+        rules: Rules,
+        compile_rules: Compile = compile_epoch,
+        *,
+        reads_only: bool = False,
+    ) -> None:
         self.first = rules
+        self._reads_only = reads_only
         self._topics = topics
         self._compile = compile_rules
         self._by_number: dict[int, Regime] = {NONE_YET: self._regime(entity, rules)}
@@ -124,7 +137,8 @@ class Regimes:
             entity = epochs.read(epoch.rules).entity
         except (SchemasError, StreamsError) as error:
             raise EpochError(epoch.entity, epoch.number, str(error).rstrip(".")) from error
-        self._know(epoch, rules.systems)
+        if not self._reads_only:
+            self._know(epoch, rules.systems)
         return self._regime(entity, replace(rules, epoch=epoch.number))
 
     def _know(self, epoch: Epoch, systems: Iterable[str]) -> None:

@@ -164,8 +164,9 @@ async def test_what_cannot_be_decided_so_is_said_with_reason_and_remedy(shop: Sh
         assert (code, why in errors, "Traceback" in errors) == (2, True, False), errors
     code, out, _ = await shop.call("brake", "list")
     assert (code, out) == (0, "no deletes are held\n")
-    retried = await shop.json("conflicts", "retry", "ada@example.com", "--system", "erp")
-    assert [each["record_id"] for each in retried] == [one["record_id"]]
+    for command in ("conflicts", "record"):
+        retried = await shop.json(command, "retry", "ada@example.com", "--system", "erp")
+        assert [each["record_id"] for each in retried] == [one["record_id"]]
 
 
 async def test_a_decision_waits_in_the_log_while_nothing_runs(shop: Shop) -> None:

@@ -19,7 +19,7 @@ from duplex.replaying.saved import Progress
 from duplex.undoing import asking
 from duplex.undoing.asking import Asked
 from duplex.undoing.errors import WhatError
-from duplex.undoing.selecting import OfCommand, OfEvents, OfTransaction
+from duplex.undoing.selecting import OfEvents, OfTransaction
 from schemas.project.findings import ProjectFileError
 from schemas.project.loading import load
 from streams.processors.records import Record
@@ -188,9 +188,14 @@ async def test_what_is_selected(present: Composition, tmp_path: Path) -> None:
     async def selected(**more: object) -> list[tuple[str, object]]:
         return list(await asking.selections(present, tmp_path, Asked(**more)))  # type: ignore[arg-type]
 
-    record = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
-    assert await selected(command=f"{record}/crm/7") == [("contact", OfCommand(record, "crm", 7))]
     assert await selected(event="5..9", partition=1, entity="contact") == [("contact", OfEvents(1, 5, 9))]
     assert await selected(transaction="crm:12") == [("contact", OfTransaction("crm", 12))]
     with pytest.raises(WhatError, match="no system hr"):
         await selected(transaction="hr:12")
+
+
+def test_a_command_is_named_by_its_parts() -> None:
+    record = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
+    assert asking.command(f" {record}/crm/7 ").groups() == (record, "crm", "7")
+    with pytest.raises(WhatError, match="RECORD/SYSTEM/NUMBER"):
+        asking.command("crm/7")
