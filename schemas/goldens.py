@@ -12,11 +12,13 @@ greatest number of the type.
 import io
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol, cast
 
 import fastavro
 import msgspec
 
+from schemas import binary
 from schemas.codec import HEADER_BYTES, MARKER, schema_fingerprint
 from schemas.errors import SchemasError, UndecodableError
 from schemas.project.model import Entity, FieldRule, FieldType
@@ -38,6 +40,43 @@ _AVRO: dict[FieldType, Any] = {
     "bytes": "bytes",
     "list": {"type": "array", "items": _ITEMS},
 }
+
+
+_LIST = fastavro.parse_schema(_AVRO["list"])
+TIMES_CACHED = 1 << 12
+NAMES_CACHED = 1 << 10
+Write = Callable[[str, Any], bytes]
+Source = tuple[str, str, int, int]
+"""The provenance of a field: its name, the system, the time, the version."""
+
+
+class Sourced(Protocol):
+    """A field with where its value comes from."""
+
+    @property
+    def value(self) -> Any: ...
+
+    @property
+    def by(self) -> str: ...
+
+    @property
+    def ts_us(self) -> int: ...
+
+    @property
+    def version(self) -> int: ...
+
+
+class _Nothing(NamedTuple):
+    """A field of which nothing is known."""
+
+    value: Any = None
+    by: str = ""
+    ts_us: int = 0
+    version: int = 0
+
+
+_NOTHING = _Nothing()
+_name = lru_cache(maxsize=NAMES_CACHED)(binary.text)
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,28 +149,41 @@ class GoldenCodec:
         self._rules = entity.fields
         self._parsed = _parsed(self.schema)
         self._header = _header(self.schema)
-        self._writers = {_header(schema): _parsed(schema) for schema in (*earlier, self.schema)}
+        self._schemas = {_header(schema): _parsed(schema) for schema in (*earlier, self.schema)}
+        self._writers = {field: _writer(rule) for field, rule in entity.fields.items()}
 
     def encode(self, golden: Golden) -> bytes:
         """The framed bytes of a record. Raises GoldenValueError for a value that is not of its field's type."""
-        datum = {
-            "record_id": golden.record_id,
-            "version": golden.version,
-            "deleted": golden.deleted,
-            **{field: _to_avro(field, rule, golden.values.get(field)) for field, rule in self._rules.items()},
-            "provenance": {field: msgspec.to_builtins(one) for field, one in golden.provenance.items()},
-        }
-        buffer = io.BytesIO()
-        buffer.write(self._header)
+        values = [golden.values.get(name) for name in self._writers]
+        sources = [(name, one.system, one.ts_us, one.version) for name, one in golden.provenance.items()]
+        return self._framed(golden.record_id, golden.version, golden.deleted, values, sources)
+
+    def encode_fields(self, record_id: str, version: int, deleted: bool, fields: Mapping[str, Sourced]) -> bytes:
+        """As `encode`, from the fields as the merge keeps them; each has its provenance, one that is absent an empty
+        one. Raises GoldenValueError."""
+        found = [(name, fields.get(name, _NOTHING)) for name in self._writers]
+        sources = [(name, one.by, one.ts_us, one.version) for name, one in found]
+        return self._framed(record_id, version, deleted, [one.value for _, one in found], sources)
+
+    def _framed(
+        self, record_id: str, version: int, deleted: bool, values: Sequence[Any], sources: Sequence[Source]
+    ) -> bytes:
         try:
-            fastavro.schemaless_writer(buffer, self._parsed, datum)
+            pieces = [self._header, binary.text(record_id), binary.long(version), binary.boolean(deleted)]
+            for (name, write), value in zip(self._writers.items(), values, strict=True):
+                pieces.append(binary.NULL if value is None else write(name, value))
+            if sources:
+                pieces.append(binary.long(len(sources)))
+            for name, system, ts_us, number in sources:
+                pieces += (_name(name), _name(system), binary.long(ts_us), binary.long(number))
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
-            raise GoldenValueError(f"golden record {golden.record_id}: {error}") from error
-        return buffer.getvalue()
+            raise GoldenValueError(f"golden record {record_id}: {error}") from error
+        pieces.append(binary.END_OF_BLOCKS)
+        return b"".join(pieces)
 
     def decode(self, data: bytes) -> Golden:
         """The record in these bytes. Raises UndecodableError."""
-        writer = self._writers.get(bytes(data[:HEADER_BYTES]))
+        writer = self._schemas.get(bytes(data[:HEADER_BYTES]))
         if writer is None:
             raise UndecodableError("written with no known golden schema of this entity", len(data))
         try:
@@ -166,16 +218,25 @@ def _without_logical_types(node: Any) -> Any:
     return [_without_logical_types(one) for one in node] if isinstance(node, list) else node
 
 
-def _to_avro(field: str, rule: FieldRule, value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        if rule.group is None:
-            return _WRITE[rule.type](value)
-        pairs = zip(rule.group, value, strict=True)
-        return {member: None if part is None else _WRITE[rule.type](part) for member, part in pairs}
-    except (ValueError, TypeError, AttributeError, OverflowError) as error:
-        raise GoldenValueError(f"{field}: {value!r} is no {rule.type}: {error}") from error
+def _writer(rule: FieldRule) -> Write:
+    """Writes the values of one field, null left out. It raises GoldenValueError."""
+    convert = _group_writer(rule.group, _WRITE[rule.type]) if rule.group is not None else _WRITE[rule.type]
+
+    def write(field: str, value: Any) -> bytes:
+        try:
+            return binary.SECOND + convert(value)
+        except (ValueError, TypeError, AttributeError, OverflowError) as error:
+            raise GoldenValueError(f"{field}: {value!r} is no {rule.type}: {error}") from error
+
+    return write
+
+
+def _group_writer(members: Sequence[str], write: Callable[[Any], bytes]) -> Callable[[Any], bytes]:
+    def write_all(value: Any) -> bytes:
+        pairs = zip(members, value, strict=True)
+        return b"".join([binary.NULL if part is None else binary.SECOND + write(part) for _, part in pairs])
+
+    return write_all
 
 
 def _from_avro(rule: FieldRule, value: Any) -> Any:
@@ -190,23 +251,31 @@ def _same(value: Any) -> Any:
     return value
 
 
-def _exactly(wanted: type) -> Callable[[Any], Any]:
-    def write(value: Any) -> Any:
-        if type(value) is not wanted:
-            raise TypeError(f"a {wanted.__name__} is wanted")
-        return value
-
-    return write
+def _exactly(wanted: type, value: Any) -> Any:
+    if type(value) is not wanted:
+        raise TypeError(f"a {wanted.__name__} is wanted")
+    return value
 
 
-def _long(value: Any) -> int:
-    number: int = _exactly(int)(value)
-    if not -_INT64 - 1 <= number <= _INT64:
-        raise OverflowError("more than 64 bits")
-    return number
+def _string(value: Any) -> bytes:
+    return binary.text(_exactly(str, value))
 
 
-def _days(value: str) -> int:
+def _long(value: Any) -> bytes:
+    return binary.long(_exactly(int, value))
+
+
+@lru_cache(maxsize=TIMES_CACHED)
+def _days(value: str) -> bytes:
+    return binary.long(_days_of(value))
+
+
+@lru_cache(maxsize=TIMES_CACHED)
+def _microseconds(value: str) -> bytes:
+    return binary.long(_microseconds_of(value))
+
+
+def _days_of(value: str) -> int:
     if value in ("infinity", "-infinity"):
         return _INT32 if value == "infinity" else -_INT32 - 1
     return (date.fromisoformat(value) - _DAY_ZERO).days
@@ -218,7 +287,7 @@ def _date(days: int) -> str:
     return (_DAY_ZERO + timedelta(days=days)).isoformat()
 
 
-def _microseconds(value: str) -> int:
+def _microseconds_of(value: str) -> int:
     if value in ("infinity", "-infinity"):
         return _INT64 if value == "infinity" else -_INT64 - 1
     return (datetime.fromisoformat(value) - _ZERO) // timedelta(microseconds=1)
@@ -237,22 +306,23 @@ def _float(value: float) -> Any:
     return ("Infinity" if value > 0 else "-Infinity") if value in (float("inf"), float("-inf")) else value
 
 
-def _items(value: Any) -> list[Any]:
-    items = list(_exactly(tuple)(value))
-    for item in items:
+def _items(value: Any) -> bytes:
+    for item in _exactly(tuple, value):
         if not isinstance(item, str | int | float | bool | None):
             raise TypeError("a list within a list has no place in the golden record")
-    return items
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, _LIST, list(value))
+    return buffer.getvalue()
 
 
-_WRITE: dict[FieldType, Callable[[Any], Any]] = {
-    **dict.fromkeys(cast(list[FieldType], ["string", "decimal", "uuid", "json"]), _exactly(str)),
+_WRITE: dict[FieldType, Callable[[Any], bytes]] = {
+    **dict.fromkeys(cast(list[FieldType], ["string", "decimal", "uuid", "json"]), _string),
     "integer": _long,
-    "float": float,
-    "boolean": _exactly(bool),
+    "float": lambda value: binary.double(float(value)),
+    "boolean": lambda value: binary.boolean(_exactly(bool, value)),
     "date": _days,
     "datetime": _microseconds,
-    "bytes": bytes.fromhex,
+    "bytes": lambda value: binary.binary(bytes.fromhex(value)),
     "list": _items,
 }
 _READ: dict[FieldType, Callable[[Any], Any]] = {

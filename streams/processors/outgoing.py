@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.errors import SchemasError
-from schemas.goldens import Golden, GoldenCodec, Provenance
+from schemas.goldens import GoldenCodec
 from schemas.identifiers import command_id
 from schemas.messages import Command, Conflict, Side, Unit
-from streams.merge import goldens
 from streams.merge.events import Event, Held, Nudged, Outcome, Planned, Verdict
-from streams.merge.rules import Rules
 from streams.merge.states import State
 from streams.merge.values import EXISTENCE
 from streams.processors.records import Decided, Output, Record, rejected
@@ -110,26 +108,15 @@ def conflict(record_id: str, record: Record, entity: str, verdict: Verdict, ts_u
     )
 
 
-def golden(codec: GoldenCodec, record_id: str, state: State, rules: Rules) -> bytes:
+def golden(codec: GoldenCodec, record_id: str, state: State) -> bytes:
     """The merged record. Raises GoldenValueError."""
-    merged = goldens.golden(state, rules)
-    return codec.encode(
-        Golden(
-            record_id=record_id,
-            version=state.version,
-            deleted=merged.deleted,
-            values=merged.values,
-            provenance={
-                field: Provenance(system=one.system, ts_us=one.ts_us, version=one.version)
-                for field, one in merged.provenance.items()
-            },
-        )
-    )
+    deleted = EXISTENCE not in state.fields or not state.alive
+    return codec.encode_fields(record_id, state.version, deleted, state.fields)
 
 
 def _published(record: Record, record_id: str, topic: str, regime: Regime, state: State) -> Decided:
     try:
-        return _output(record, topic, golden(regime.goldens, record_id, state, regime.rules))
+        return _output(record, topic, golden(regime.goldens, record_id, state))
     except SchemasError as error:
         # The merge stands; only this rendering of it cannot be had. Taking the event back would lose it.
         return rejected(record, error)

@@ -2,7 +2,7 @@
 
 import copy
 import io
-from typing import Any
+from typing import Any, NamedTuple
 
 import fastavro
 import pytest
@@ -76,6 +76,34 @@ def test_anyone_with_the_schema_can_read_it() -> None:
     assert str(datum["born"]) == "2024-02-29"
     assert (datum["credit"], datum["address"]) == ("1.50", {"street": "a", "city": None})
     assert datum["provenance"]["name"]["system"] == "crm"
+
+
+@given(VALUES)
+def test_the_bytes_are_those_of_a_general_avro_writer(values: dict[str, Any]) -> None:
+    data = CODEC.encode(_golden(values))
+    schema = CODEC._parsed
+    datum = fastavro.schemaless_reader(io.BytesIO(data[10:]), schema, None)
+    buffer = io.BytesIO()
+    fastavro.schemaless_writer(buffer, schema, datum)
+    assert buffer.getvalue() == data[10:]
+
+
+class Kept(NamedTuple):
+    """A field as the merge keeps it."""
+
+    value: Any
+    by: str
+    ts_us: int
+    version: int
+
+
+def test_fields_as_the_merge_keeps_them_are_written_with_their_provenance() -> None:
+    data = CODEC.encode_fields("r", 3, False, {"name": Kept("Anna", "crm", 17, 2), "$": Kept(True, "crm", 1, 1)})
+    golden = CODEC.decode(data)
+    assert golden.values == dict.fromkeys(ENTITY.fields) | {"name": "Anna"}
+    assert golden.provenance.keys() == ENTITY.fields.keys()
+    assert golden.provenance["name"] == Provenance(system="crm", ts_us=17, version=2)
+    assert golden.provenance["count"] == Provenance(system="", ts_us=0, version=0)
 
 
 @pytest.mark.parametrize(
