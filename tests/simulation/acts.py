@@ -1,6 +1,6 @@
 """What people did and saw: all that the oracle knows of them."""
 
-from dataclasses import dataclass
+import msgspec
 
 from streams.merge.goldens import Golden
 from streams.merge.values import Row, Value
@@ -10,8 +10,7 @@ from tests.simulation.tokens import Token
 OPERATOR = "(operator)"
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What somebody did, what they saw, and what they left. `wrote` has the fields that the hub is to hear of."""
 
     number: int
@@ -28,8 +27,7 @@ class Act:
     reverts: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True, eq=False, gc=False):
     """An item as an operator saw it, and the record beside it."""
 
     item: int

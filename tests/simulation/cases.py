@@ -29,12 +29,17 @@ class Case:
     open: set[tuple[str, str]] = field(init=False)
     fields: tuple[str, ...] = field(init=False)
     tables: dict[str, Table] = field(init=False)
+    replaced: dict[tuple[str, Token], list[Act]] = field(init=False)
+    ruled: list[Step] = field(init=False)
+    _held: dict[str, dict[Token, list[Step]]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.acts, self.steps = self.world.acts, self.world.hub.steps
         self.final = self.steps[-1].after if self.steps else self.world.hub.golden(None)
         self.processed = _first_merged(self.steps)
-        self.open = _open_items(self.steps)
+        self.replaced = _replaced(self.acts)
+        self.ruled = [step for step in self.steps if step.verdicts]
+        self.open = _open_items(self.ruled)
         rules = self.world.hub.rules
         self.fields = tuple(n for n in rules.fields if not isinstance(rules.policies[n], Sum | Union))
         self.tables = self.world.tables
@@ -42,6 +47,14 @@ class Case:
     def acts_of(self, step: Step) -> Iterator[Act]:
         """Whose edits an input brought."""
         return (self.acts[number] for number in step.input.acts)
+
+    def held(self, name: str, value: Token) -> list[Step]:
+        """The inputs before which the record had this value."""
+        if name not in self._held:
+            self._held[name] = {}
+            for step in self.steps:
+                self._held[name].setdefault(token(step.before.values[name]), []).append(step)
+        return self._held[name].get(value, [])
 
     def is_invisible(self, act: Act, name: str | None) -> bool:
         """Whether an act at a system without a log was undone again before anybody looked."""
@@ -67,12 +80,10 @@ class Case:
         return bool(earlier) and earlier[-1].after.deleted
 
 
-def replaces(other: Act, since: int, name: str, value: Token) -> bool:
-    """Whether somebody wrote over, or deleted, a cell that showed this value since then."""
+def replaces(other: Act, name: str, value: Token) -> bool:
+    """Whether somebody wrote over, or deleted, a cell that showed this value."""
     cell = other.saw.get(name)
-    if cell is None or cell.token != value or cell.at < since:
-        return False
-    return name in other.wrote or other.kind == "delete"
+    return cell is not None and cell.token == value and (name in other.wrote or other.kind == "delete")
 
 
 def names(verdict: Verdict, name: str, value: Token) -> bool:
@@ -90,6 +101,15 @@ def _pairs(sides: tuple[Value, Value], name: str) -> Iterator[Value]:
                 yield pair[1]
             elif isinstance(pair, tuple) and len(pair) == 2 and pair[0] == EXISTENCE:
                 yield from _pairs((pair[1], None), name)
+
+
+def _replaced(acts: list[Act]) -> dict[tuple[str, Token], list[Act]]:
+    """For every value of a field: who wrote over, or deleted, a cell that showed it."""
+    found: dict[tuple[str, Token], list[Act]] = {}
+    for act in acts:
+        for name in act.saw if act.kind == "delete" else act.wrote.keys() & act.saw.keys():
+            found.setdefault((name, act.saw[name].token), []).append(act)
+    return found
 
 
 def _first_merged(steps: list[Step]) -> dict[int, int]:

@@ -18,6 +18,7 @@ def run(
         wrong = [f"exception: {error!r}"]
     if tally is not None:
         tally.count(world, wrong)
+    world.end()
     return wrong
 
 

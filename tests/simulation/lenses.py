@@ -1,8 +1,9 @@
 """A small lens for tests: what it does to each field is plain to see, and it keeps the lens laws."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
+from operator import itemgetter
 from typing import Literal
 
 from streams.merge.lenses import LensUnit
@@ -22,6 +23,11 @@ class Piece:
     fields: tuple[str, ...]
     columns: tuple[str, ...]
 
+    @property
+    def alters(self) -> bool:
+        """Whether the system keeps something else than what it is given."""
+        return self.kind in ("upper", "trim", "round")
+
     def read(self, row: Row) -> dict[str, Value]:
         if self.kind == "group":
             return {self.fields[0]: tuple(row.get(column) for column in self.columns)}
@@ -32,22 +38,26 @@ class Piece:
         return {} if isinstance(found, str) and found.startswith(INVALID) else {self.fields[0]: found}
 
     def write(self, values: Values, row: dict[str, Value]) -> None:
-        if not any(name in values for name in self.fields):
+        if self.kind == "joined":
+            self._join(values, row)
+        elif self.fields[0] not in values:
             return
-        if self.kind == "group":
+        elif self.kind == "group":
             parts = values[self.fields[0]]
             row.update(
                 zip(self.columns, parts if isinstance(parts, tuple) else (None,) * len(self.columns), strict=True)
             )
-        elif self.kind == "joined":
-            both = {**self.read(row), **{name: values[name] for name in self.fields if name in values}}
-            text = SEPARATOR.join(str(both[name] or "") for name in self.fields)
-            row[self.columns[0]] = None if text.strip(SEPARATOR) == "" else text
         else:
             row[self.columns[0]] = self.normal(values[self.fields[0]])
 
+    def _join(self, values: Values, row: dict[str, Value]) -> None:
+        if any(name in values for name in self.fields):
+            both = {**self.read(row), **{name: values[name] for name in self.fields if name in values}}
+            text = SEPARATOR.join(str(both[name] or "") for name in self.fields)
+            row[self.columns[0]] = None if text.strip(SEPARATOR) == "" else text
+
     def normal(self, value: Value) -> Value:
-        if not isinstance(value, str):
+        if self.kind == "plain" or not isinstance(value, str):
             return value
         if self.kind == "upper":
             return value.upper()
@@ -81,8 +91,10 @@ class SimpleLens:
     readable: frozenset[str] = field(init=False)
     writable: frozenset[str] = field(init=False)
     units: tuple[LensUnit, ...] = field(init=False)
-    _found: dict[tuple[Value, ...], dict[str, Value]] = field(init=False, default_factory=dict)
-    _got: dict[tuple[Value, ...], dict[str, Value]] = field(init=False, default_factory=dict)
+    unit_of: dict[str, frozenset[str]] = field(init=False)
+    _cells: Callable[[Row], object] = field(init=False)
+    _found: dict[object, dict[str, Value]] = field(init=False, default_factory=dict)
+    _got: dict[object, dict[str, Value]] = field(init=False, default_factory=dict)
     _put: dict[tuple[object, ...], dict[str, Value]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -91,6 +103,9 @@ class SimpleLens:
         object.__setattr__(self, "readable", names - self.outward)
         object.__setattr__(self, "writable", names - self.inward)
         object.__setattr__(self, "units", tuple(self._units()))
+        unit_of = {name: frozenset(unit.fields) for unit in self.units for name in unit.fields}
+        object.__setattr__(self, "unit_of", unit_of)
+        object.__setattr__(self, "_cells", itemgetter(*self.columns))
 
     def _units(self) -> list[LensUnit]:
         joined = [piece for place, piece in enumerate(self.pieces) if place in self.together]
@@ -103,22 +118,30 @@ class SimpleLens:
             for pieces in ([joined] if joined else []) + single
         ]
 
-    def read(self, row: Row) -> dict[str, Value]:
+    def _place(self, row: Row) -> object:
+        """By which a row is remembered: its cells."""
+        try:
+            return self._cells(row)
+        except KeyError:
+            return tuple(map(row.get, self.columns))
+
+    def read(self, row: Row) -> Values:
         """Every valid field that a person finds in the row, whatever its direction."""
-        place = tuple(map(row.get, self.columns))
+        place = self._place(row)
         found = self._found.get(place)
         if found is None:
-            found = {name: value for piece in self.pieces for name, value in piece.read(row).items()}
-            self._found[place] = found
-        return dict(found)
+            found = self._found[place] = {}
+            for piece in self.pieces:
+                found.update(piece.read(row))
+        return found
 
     def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]:
-        place = tuple(map(row.get, self.columns))
+        place = self._place(row)
         got = self._got.get(place)
         if got is None:
             got = {name: value for name, value in self.read(row).items() if name in self.readable}
             self._got[place] = got
-        return dict(got) if names is None else {name: value for name, value in got.items() if name in names}
+        return got.copy() if names is None else {name: value for name, value in got.items() if name in names}
 
     def faults(self, row: Row) -> Mapping[str, str]:
         held = self.get(row)
@@ -133,11 +156,11 @@ class SimpleLens:
         return {}
 
     def put(self, values: Values, row: Row | None) -> dict[str, Value]:
-        place = (*values.items(), None, *((None,) if row is None else map(row.get, self.columns)))
+        place = (*values.items(), None if row is None else self._place(row))
         put = self._put.get(place)
         if put is None:
             put = self._put[place] = self._written(values, row)
-        return dict(put)
+        return put.copy()
 
     def _written(self, values: Values, row: Row | None) -> dict[str, Value]:
         written: dict[str, Value] = {column: None if row is None else row.get(column) for column in self.columns}

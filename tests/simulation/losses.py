@@ -34,24 +34,19 @@ def survives(case: Case, act: Act, name: str, value: Token) -> bool:
     """Whether an edit of one field is kept, or gone for a reason."""
     if not case.final.deleted and token(case.final.values[name]) == value:
         return True
-    if any(replaces(other, act.at, name, value) for other in case.acts[act.number + 1 :]):
+    replaced = case.replaced.get((name, value), ())
+    if any(other.number > act.number and other.saw[name].at >= act.at for other in replaced):
         return True
-    if _agreement(case, act, name, value) and any(replaces(other, 0, name, value) for other in case.acts):
+    if replaced and _agreement(case, act, name, value):
         return True
     if _ended_out_of_sight(case, act, name) or case.is_invisible(act, name):
         return True
-    later = [step for step in case.steps if step.at >= act.at]
-    if any(_replaced_in_the_hub(case, step, name, value) for step in later):
+    later = [step for step in case.held(name, value) if step.at >= act.at]
+    if any(replaces(other, name, value) for step in later for other in case.acts_of(step)):
         return True
     return any(_by_an_operator(case, step, name, value) for step in later) or any(
-        names(verdict, name, value) for step in later for verdict in step.verdicts
+        step.at >= act.at and names(verdict, name, value) for step in case.ruled for verdict in step.verdicts
     )
-
-
-def _replaced_in_the_hub(case: Case, step: Step, name: str, value: Token) -> bool:
-    if token(step.before.values[name]) != value:
-        return False
-    return any(replaces(other, 0, name, value) for other in case.acts_of(step))
 
 
 def _ended_out_of_sight(case: Case, act: Act, name: str) -> bool:
@@ -61,17 +56,11 @@ def _ended_out_of_sight(case: Case, act: Act, name: str) -> bool:
 
 def _agreement(case: Case, act: Act, name: str, value: Token) -> bool:
     since = case.processed.get(act.number, act.at)
-    for step in case.steps:
-        if step.at < since or token(step.before.values[name]) != value:
-            continue
-        if any(other.wrote.get(name) == value for other in case.acts_of(step)):
-            return True
-    return False
+    later = (step for step in case.held(name, value) if step.at >= since)
+    return any(other.wrote.get(name) == value for step in later for other in case.acts_of(step))
 
 
 def _by_an_operator(case: Case, step: Step, name: str, value: Token) -> bool:
-    if token(step.before.values[name]) != value:
-        return False
     if isinstance(step.event, Decided):
         return step.after.deleted and not step.before.deleted
     if not isinstance(step.event, Amended):

@@ -36,10 +36,8 @@ class Operator:
             self._look_at(self.world.random.choice(parked), state)
 
     def _parked(self) -> tuple[list[states.Item], states.State | None]:
-        if self.world.hub.data is None:
-            return [], None
-        state = states.decode(self.world.hub.data)
-        return existence.parked(Turn(state, self.world.hub.rules, Outcome())), state
+        state = self.world.hub.state()
+        return ([] if state is None else existence.parked(Turn(state, self.world.hub.rules, Outcome()))), state
 
     def _look_at(self, item: states.Item, state: states.State) -> None:
         version = shown_version(Turn(state, self.world.hub.rules, Outcome()), item.field)
@@ -114,9 +112,9 @@ class Operator:
 
     def retry_what_is_lost(self) -> bool:
         """At rest, what is still out will never be answered: have it sent again. Returns whether there was any."""
-        if self.world.hub.data is None or self.retried > 50:
+        state = self.world.hub.state()
+        if state is None or self.retried > 50:
             return False
-        state = states.decode(self.world.hub.data)
         stuck = [name for name, entry in state.systems.items() if entry.out is not None]
         for name in stuck:
             self.retried += 1

@@ -88,6 +88,8 @@ def _is_kept(step: Step, item: Verdict) -> bool:
 
 def _judge_commands(case: Case, step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
     """No command writes over what a row shows and a person has yet to decide."""
+    if not parked or not step.commands:
+        return
     held: dict[tuple[str, str], Token] = {
         (item.verdict.incoming.system, item.verdict.field): token(item.verdict.incoming.value)
         for item in parked.values()
@@ -120,13 +122,14 @@ def _judge_dead(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:
 
 def _written_over(case: Case, command: Planned, held: dict[tuple[str, str], Token]) -> Iterator[str]:
     lens = case.tables[command.system].lens
-    for unit in command.units:
+    names = [name for name in case.world.profile.fields if (command.system, name) in held]
+    for unit in command.units if names else ():
         if unit.base is None or unit.set is None:
             continue
         then, now = lens.get(unit.base), lens.get(unit.set)
-        for name in case.world.profile.fields:
-            if name in then and then[name] != now.get(name) and (command.system, name) in held:
-                yield from [name] if token(then[name]) == held[command.system, name] else []
+        for name in names:
+            if name in then and then[name] != now.get(name) and token(then[name]) == held[command.system, name]:
+                yield name
 
 
 def _judge_overdue(step: Step, parked: dict[int, Waiting]) -> Iterator[str]:

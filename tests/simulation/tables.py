@@ -4,17 +4,18 @@ A row is locked while it is read and written, so whoever writes has seen the row
 table keeps, for the oracle alone, when it was written and by which act.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from streams.merge.events import Planned
 from streams.merge.values import Row, Value
-from tests.simulation.lenses import SimpleLens
+from tests.simulation.lenses import Piece, SimpleLens
 from tests.simulation.tokens import Token, token
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     """A log entry. `act` is the oracle's: who did it."""
 
     system: str
@@ -29,8 +30,7 @@ class Entry:
     load: bool = False
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(msgspec.Struct, frozen=True, eq=False, gc=False):
     """What the oracle knows of one field of a row: what it shows, since when, and whose act it is (None: a sink's)."""
 
     token: Token
@@ -81,7 +81,7 @@ class Table:
     mistakes: Mistakes
     new_keys: bool
     loud: frozenset[str] = frozenset()
-    banned: Callable[[Value], bool] = lambda value: False
+    banned: Callable[[Value], bool] | None = None
     row: dict[str, Value] | None = None
     local_id: str = "[1]"
     keys: int = 1
@@ -91,14 +91,23 @@ class Table:
     ever_present: bool = False
     fence: int = -1
     effects: Effects = field(default_factory=Effects)
+    altered: tuple[tuple[str, Piece, bool], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        columns = [(column, piece, column in self.loud) for piece in self.lens.pieces for column in piece.columns]
+        self.altered = tuple((column, piece, loud) for column, piece, loud in columns if loud or piece.alters)
+
+    def forbids(self, values: Iterable[Value]) -> bool:
+        """Whether the table's constraint is against any of these."""
+        return self.banned is not None and any(map(self.banned, values))
 
     def normal(self, row: Row) -> dict[str, Value]:
         """The row as the table keeps it: as the lens says, and in upper case where a trigger of its own says so."""
         kept = dict(row)
-        for piece in self.lens.pieces:
-            for column in kept.keys() & piece.columns:
+        for column, piece, loud in self.altered:
+            if column in kept:
                 value = piece.normal(kept[column])
-                kept[column] = value.upper() if column in self.loud and isinstance(value, str) else value
+                kept[column] = value.upper() if loud and isinstance(value, str) else value
         return kept
 
     def user_writes(
@@ -199,8 +208,7 @@ class Table:
             return None, None
         else:
             after = self._compared(command, dict(found))
-        changed = [column for column in after if found is None or after[column] != found.get(column)]
-        if any(self.banned(after[column]) for column in changed):
+        if self.forbids(value for column, value in after.items() if found is None or value != found.get(column)):
             return None, "the target's constraint does not allow this value"
         return after, None
 

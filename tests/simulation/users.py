@@ -189,7 +189,7 @@ class Users:
 def is_forbidden(table: Table, after: Row) -> bool:
     """Whether the table's constraint is against this."""
     before: Row = table.row or {}
-    return any(table.banned(value) for column, value in after.items() if before.get(column) != value)
+    return table.forbids(value for column, value in after.items() if before.get(column) != value)
 
 
 def _unit_of(table: Table, piece: Piece) -> set[str]:

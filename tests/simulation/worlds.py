@@ -2,7 +2,6 @@
 crashes, sinks that are served twice, and an operator who hesitates. One seed makes one world and one history.
 """
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -10,6 +9,7 @@ from streams.merge.events import Changed
 from streams.merge.rules import ExistencePolicy, Rules
 from tests.simulation import draws
 from tests.simulation.acts import Act
+from tests.simulation.chances import Chance, Lottery
 from tests.simulation.hubs import Hub, Input
 from tests.simulation.operators import Operator
 from tests.simulation.remotes import Remote
@@ -33,11 +33,12 @@ class World:
     make_hub: MakeHub = Hub
 
     def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
+        self.random = Chance(self.seed)
         self.now = BEGIN_US
         self.acts: list[Act] = []
         self.profile = draws.profile(self.random, self.theme or theme_of(self.seed))
         self.tables = draws.tables(self.random, self.mistakes, self.profile.theme)
+        self.all_tables = tuple(self.tables.values())
         self.skew = {name: self.random.choice(self.profile.skews_us) for name in self.tables}
         self.hub = self.make_hub(draws.rules(self.random, self.tables, self.profile), self.mistakes)
         self.sent = dict.fromkeys(self.tables, 0)
@@ -54,18 +55,18 @@ class World:
 
     def any_table(self) -> Table:
         """Some system."""
-        return self.random.choice(list(self.tables.values()))
+        return self.random.choice(self.all_tables)
 
     # What happens
 
     def run(self) -> None:
         """The history: acts and mishaps in a drawn order."""
         doings = self._doings()
-        names, weights = list(self.profile.weights), list(self.profile.weights.values())
+        lottery = Lottery(self.random, self.profile.weights)
         self._begin()
         for _ in range(self.profile.steps):
             self.now += self.random.randint(1, 20)
-            doings[self.random.choices(names, weights)[0]]()
+            doings[lottery.draw()]()
 
     def _doings(self) -> dict[str, Callable[[], object]]:
         return {
@@ -220,15 +221,26 @@ class World:
             for remote in self.remotes.values():
                 remote.send_again()
                 remote.glance()
-            moved = [self.forward(table) for table in self.tables.values() for _ in range(3)]
+            moved = sum(self._while_there_is(self.forward, table) for table in self.all_tables)
             waiting = self.hub.offset < len(self.hub.log)
             self.hub.work(50, self.now, lambda: False)
-            moved += [self.carry_out(table) for table in self.tables.values() for _ in range(3)]
-            if any(moved) or waiting or self.users.automate():
+            moved += sum(self._while_there_is(self.carry_out, table) for table in self.all_tables)
+            if moved or waiting or self.users.automate():
                 continue
             if not self.lost or not self.operator.retry_what_is_lost():
                 return True
         return False
+
+    def _while_there_is(self, move: Callable[[Table], bool], table: Table) -> int:
+        """How often something moved, of three times; when there is nothing left it need not be tried again."""
+        for moved in range(3):
+            if not move(table):
+                return moved
+        return 3
+
+    def end(self) -> None:
+        """Nothing happens any more: the circle of those who know each other is opened, so that it goes at once."""
+        del self.users, self.operator
 
     def let_deadlines_pass(self) -> None:
         """A day goes by."""
