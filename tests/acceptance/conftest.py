@@ -5,8 +5,18 @@ from pathlib import Path
 
 import pytest
 
+from duplex import broker
 from duplex.demo import databases
 from tests.acceptance.showings import Showing
+
+
+@pytest.fixture
+async def kafka_bootstrap(kafka_bootstrap: str, pipeline_name: str) -> AsyncIterator[str]:
+    """The run's broker. The topics of this test's pipeline go with the test: a broker slows down with every one."""
+    yield kafka_bootstrap
+    async with broker.admin({"bootstrap_servers": kafka_bootstrap}) as client:
+        if names := [name for name in await client.list_topics() if name.startswith(f"{pipeline_name}.")]:
+            await client.delete_topics(names)
 
 
 @pytest.fixture
