@@ -135,14 +135,11 @@ def say_once(text: str) -> None:
 
 
 async def _asked(socket: Path, place: Place, keys: Collection[bytes], prefixes: Sequence[bytes]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
     path = f"/state/{quote(place.processor)}/{place.partition}"
-    for key in keys:
-        answer = await ask(socket, f"{path}?key={key.hex()}")
-        if answer is not None:
-            found[key] = answer
-    for prefix in prefixes:
-        answer = await ask(socket, f"{path}?prefix={prefix.hex()}")
+    questions = [f"{path}?key={key.hex()}" for key in keys] + [f"{path}?prefix={prefix.hex()}" for prefix in prefixes]
+    answers = await _ask_all(socket, questions)
+    found = {key: answer for key, answer in zip(keys, answers, strict=False) if answer is not None}
+    for answer in answers[len(keys) :]:
         found |= dict(msgspec.msgpack.decode(answer or b"\x90", type=list[tuple[bytes, bytes]]))
     return found
 
@@ -152,7 +149,16 @@ async def ask(socket: Path, question: str) -> bytes | None:
 
     Raises OSError where nobody listens, and NoAnswerError for what only they could answer, and do not.
     """
-    status, body = await asyncio.to_thread(sockets.ask, socket, question, ANSWER_TIMEOUT_S)
+    return _body(*await asyncio.to_thread(sockets.ask, socket, question, ANSWER_TIMEOUT_S))
+
+
+async def _ask_all(socket: Path, questions: Sequence[str]) -> list[bytes | None]:
+    """As `ask`, for many questions over one connection."""
+    answers = await asyncio.to_thread(sockets.ask_all, socket, questions, ANSWER_TIMEOUT_S)
+    return [_body(*answer) for answer in answers]
+
+
+def _body(status: int, body: bytes) -> bytes | None:
     if status == sockets.NO_SUCH_THING:
         return None
     if status != sockets.OK:

@@ -8,10 +8,13 @@ import os
 import socket
 import stat
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 FOLDER = ".duplex"
 LONGEST_PATH_BYTES = 100
+AHEAD = 32
 OK, NO_SUCH_THING, REFUSED, ELSEWHERE = 200, 404, 422, 503
 
 
@@ -58,5 +61,36 @@ def ask(path: Path, question: str, timeout_s: float) -> tuple[int, bytes]:
     head, _, body = answer.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[1].isdigit():
+        raise ConnectionError(f"no answer on {path}")
+    return int(words[1]), body
+
+
+def ask_all(path: Path, questions: Sequence[str], timeout_s: float) -> list[tuple[int, bytes]]:
+    """The answers to many questions over one connection, in their order; each may take `timeout_s`.
+
+    A few are asked ahead of the answers. Only for a server that keeps connections open. Raises as `ask` does.
+    """
+    require_own(path.parent)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+        client.settimeout(timeout_s)
+        client.connect(str(path))
+        with client.makefile("rb") as answers:
+            found: list[tuple[int, bytes]] = []
+            for start in range(0, len(questions), AHEAD):
+                portion = questions[start : start + AHEAD]
+                client.sendall(b"".join(f"GET {each} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() for each in portion))
+                found += [_answer(answers, path) for _ in portion]
+    return found
+
+
+def _answer(answers: BinaryIO, path: Path) -> tuple[int, bytes]:
+    words = answers.readline().split(b" ", 2)
+    length = -1
+    while (line := answers.readline()).strip():
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length":
+            length = int(value)
+    body = answers.read(length) if length > 0 else b""
+    if len(words) < 2 or not words[1].isdigit() or length < 0 or len(body) < length:
         raise ConnectionError(f"no answer on {path}")
     return int(words[1]), body

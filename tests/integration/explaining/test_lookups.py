@@ -1,6 +1,7 @@
 """Single keys and single messages, from real topics and over a real socket."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 
@@ -104,15 +105,20 @@ Answer = Callable[[str], bytes | None]
 async def serve(tmp_path: Path) -> AsyncIterator[Callable[[Answer], Awaitable[list[str]]]]:
     """`await serve(answer)` answers on the project's socket, and returns the list of paths that were asked for."""
     servers: list[asyncio.Server] = []
+    connections: list[asyncio.StreamWriter] = []
 
     async def start(answer: Answer) -> list[str]:
         asked: list[str] = []
 
         async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
-            body = answer(asked[-1])
-            status = b"404 Not Found" if body is None else b"503 Elsewhere" if body == b"elsewhere" else b"200 OK"
-            writer.write(b"HTTP/1.0 " + status + b"\r\nContent-Type: text/plain\r\n\r\n" + (body or b""))
+            connections.append(writer)
+            with contextlib.suppress(asyncio.IncompleteReadError):
+                while True:
+                    asked.append((await reader.readuntil(b"\r\n\r\n")).split()[1].decode())
+                    body = answer(asked[-1])
+                    status = b"404 -" if body is None else b"503 -" if body == b"elsewhere" else b"200 OK"
+                    head = b"HTTP/1.1 %s\r\nContent-Type: text/plain\r\ncontent-length: %d\r\n\r\n"
+                    writer.write(head % (status, len(body or b"")) + (body or b""))
             writer.close()
 
         (tmp_path / ".duplex").mkdir()
@@ -123,6 +129,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Callable[[Answer], Awaitable[li
     for server in servers:
         server.close()
         await server.wait_closed()
+    assert len(connections) <= 1
 
 
 async def test_running_processors_are_asked_and_no_topic_is_read(
@@ -135,6 +142,16 @@ async def test_running_processors_are_asked_and_no_topic_is_read(
     assert found == {b"a": b"live", b"\x00x/1": b"one"}
     assert asked[0] == "/state/merge.contact/1?key=61"
     assert asked[2] == "/state/merge.contact/1?prefix=00782f"
+
+
+async def test_many_keys_are_asked_for_over_one_connection(
+    tmp_path: Path, serve: Callable[[Answer], Awaitable[list[str]]]
+) -> None:
+    asked = await serve(lambda path: path.encode() if int(path[-2:], 16) % 2 else None)
+    keys = [b"%d" % number for number in range(500)]
+    found = await lookups.look({}, tmp_path / "duplex.yaml", Place("merge.contact", "t", 1), keys=keys)
+    assert found == {key: f"/state/merge.contact/1?key={key.hex()}".encode() for key in keys if key[-1] % 2}
+    assert len(asked) == len(keys)
 
 
 async def test_a_process_that_does_not_hold_the_partition_is_passed_by(
