@@ -66,16 +66,37 @@ def list_conflicts(
     wanted = _standing(wanted, "all" if all_of_them else "decided" if decided else "open")
     found = output.run(listing.listed(loaded, wanted, 0 if count else limit, now_us))
     _say_failed(wanted)
+    if not found.complete:
+        output.warning(
+            "the conflicts topic has forgotten its oldest messages: what of those conflicts is still open only the "
+            "running pipeline knows. Start `duplex run`, and list again"
+        )
     if found.unreadable:
         output.warning(f"{found.unreadable:,} messages of the conflicts topic could not be read, and are left out")
     if as_json:
-        return output.document({"count": found.count, "counts": found.counts, "conflicts": found.shown})
+        return output.document(_data(found))
     for line in _lines(found, count, now_us):
         output.data(line)
     return None
 
 
+def _data(found: "Listing") -> dict[str, Any]:
+    data: dict[str, Any] = {"count": found.count, "counts": found.counts, "conflicts": found.shown}
+    return data if found.apart is None else {**data, "apart": _data(found.apart)}
+
+
 def _lines(found: "Listing", count: bool, now_us: int) -> list[str]:
+    from duplex.conflicts import views
+
+    lines = _part(found, count, now_us)
+    apart = found.apart
+    if apart is None or not apart.count:
+        return lines
+    kept = lines if found.count else []
+    return [*kept, *([""] if kept else []), *views.APART, *_part(apart, count, now_us)]
+
+
+def _part(found: "Listing", count: bool, now_us: int) -> list[str]:
     from duplex.conflicts import views
 
     if count:

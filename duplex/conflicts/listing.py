@@ -1,11 +1,11 @@
 """The conflicts that are meant, with the names of their records."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from duplex import composition
-from duplex.catalog import CatalogMissingError
-from duplex.conflicts import conditions, live, reading, views
+from duplex.composition import Composition
+from duplex.conflicts import conditions, inventory, live, reading, views
 from duplex.conflicts.book import Book, Entry, shortener
 from duplex.conflicts.conditions import Wanted
 from duplex.conflicts.details import Detail, Known, detail
@@ -17,37 +17,43 @@ RECORD_ID_LETTERS = frozenset("0123456789abcdef-")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a list says: how many there are, by entity and field, and those that are shown. `unreadable` are messages
-    on the topic that are none of ours."""
+    """What a list says: how many there are, by entity and field, and those that are shown; and so, `apart`, of those
+    that no choice of a value settles. `unreadable` are messages on the topic that are none of ours; not `complete`:
+    older ones may be open that only the running pipeline knows of."""
 
     count: int
     counts: dict[str, int]
     shown: Sequence[ConflictShown]
+    apart: "Listing | None" = None
     unreadable: int = 0
+    complete: bool = True
 
 
 async def listed(loaded: Loaded, wanted: Wanted, limit: int, now_us: int) -> Listing:
     """The conflicts that are meant, the oldest first; at most `limit` are shown. Raises BrokerError, ConditionError."""
-    read = await reading.book(loaded.project)
+    stock = await inventory.read(loaded)
+    read = stock.book
     found = wanted.among(read, now_us)
-    shown = await shown_of(loaded, read, found[:limit])
-    return Listing(len(found), conditions.counted(found), shown, read.unreadable)
+    parted = [entry for entry in found if entry.decidable or not entry.open], [*filter(is_apart, found)]
+    names = await _names(loaded, stock.composed, [entry for part in parted for entry in part[:limit]])
+    decidable, apart = (_listing(read, part, limit, names) for part in parted)
+    return replace(decidable, apart=apart, unreadable=read.unreadable, complete=stock.complete)
 
 
-async def shown_of(loaded: Loaded, read: Book, entries: Sequence[Entry]) -> list[ConflictShown]:
-    """These conflicts of a book as data, each with the name of its record where that can be found."""
-    names = await _names(loaded, entries)
+def is_apart(entry: Entry) -> bool:
+    """Whether a conflict is open, and not for a choice to settle."""
+    return entry.open and not entry.decidable
+
+
+def _listing(read: Book, found: Sequence[Entry], limit: int, names: Mapping[str, str]) -> Listing:
     short = shortener(entry.last.record_id for entry in read)
-    return [views.shown(entry, short(entry.id), names.get(entry.last.record_id)) for entry in entries]
+    shown = [views.shown(entry, short(entry.id), names.get(entry.last.record_id)) for entry in found[:limit]]
+    return Listing(len(found), conditions.counted(found), shown)
 
 
-async def _names(loaded: Loaded, entries: Sequence[Entry]) -> dict[str, str]:
-    if not entries:
-        return {}
-    try:
-        composed = await composition.composed(loaded)
-    except CatalogMissingError:
-        # A project file that was changed and not applied yet: the list is as good without names.
+async def _names(loaded: Loaded, composed: Composition | None, entries: Sequence[Entry]) -> dict[str, str]:
+    # Without a composition, which a changed file that is not applied yet does not have, the list is as good.
+    if not entries or composed is None:
         return {}
     return await live.names_of(composed, loaded.path, [entry.last for entry in entries])
 
@@ -69,7 +75,7 @@ async def record_ids(loaded: Loaded, wanted: Wanted) -> Wanted:
 async def detailed(loaded: Loaded, name: str) -> Detail:
     """One conflict with all about it. Raises ConflictMissingError, AmbiguousConflictError, BrokerError,
     CatalogMissingError."""
-    entry, read = await reading.one(loaded.project, name)
+    entry, read = await inventory.one(loaded, name)
     composed = await composition.composed(loaded)
     last = entry.last
     state = await live.state_of(composed, loaded.path, last.entity, last.record_id)
@@ -78,7 +84,7 @@ async def detailed(loaded: Loaded, name: str) -> Detail:
     known = Known(
         entry=entry,
         short=short,
-        past=await reading.history(loaded.project, entry.id),
+        past=await reading.history(loaded.project, entry.id) or [entry.last],
         decided=await reading.decision(loaded.project, last),
         state=state,
         name=None if state is None else live.name_of(composed, last.entity, state),

@@ -7,7 +7,7 @@ import msgspec
 
 from duplex import composition, lookups
 from duplex.composition import Composition
-from duplex.conflicts import deciding, live, outcomes, reading, sending
+from duplex.conflicts import deciding, inventory, live, outcomes, sending
 from duplex.conflicts.book import Entry
 from duplex.conflicts.conditions import Wanted
 from duplex.conflicts.deciding import Choice, Seen, Signed
@@ -42,7 +42,7 @@ async def resolve(
     Raises ConflictMissingError, AmbiguousConflictError, NotOpenError, ChoiceError, BadValueError, StaleError,
     UnansweredError, BrokerError.
     """
-    entry, _ = await reading.one(loaded.project, name)
+    entry, _ = await inventory.one(loaded, name)
     if not entry.open:
         raise NotOpenError(name, await outcomes.ended(loaded.project, entry.last))
     composed = await composition.composed(loaded)
@@ -207,5 +207,5 @@ def summary(bulk: Bulk, answers: Sequence[Answer]) -> Summary:
 
 async def chosen(loaded: Loaded, wanted: Wanted, now_us: int) -> list[Entry]:
     """The open conflicts that are meant and that a choice can settle. Raises BrokerError, ConditionError."""
-    read = await reading.book(loaded.project)
+    read = (await inventory.read(loaded)).book
     return [entry for entry in wanted.among(read, now_us) if entry.decidable]

@@ -11,6 +11,10 @@ from duplex.status.sentences import ago
 from schemas.messages import Side
 
 WIDTH = 40
+APART = (
+    "Rows in each other's way (kinds duplicate and key), which no choice of a value settles: change or delete one of",
+    "the rows in its system, and the other takes its place by itself. What was settled so stays listed here.",
+)
 EXISTENCE = "$"
 
 
