@@ -16,6 +16,7 @@ from duplex.cli import (
     brake,
     check,
     conflicts,
+    deadletters,
     demo,
     dev,
     doctor,
@@ -81,6 +82,7 @@ app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(brake.app, name="brake")
+app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(record.app, name="record")
 app.add_typer(topic.app, name="topic")
 app.add_typer(dev.app, name="dev")

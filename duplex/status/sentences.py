@@ -62,7 +62,7 @@ def _incidents(status: Status, now_s: float) -> Iterator[str]:
     if status.deadletters:
         yield (
             f"DEAD LETTERS: {entries(status.deadletters, 'message', 'messages')} could not be processed. To do: "
-            "`duplex topic tail deadletters --from-beginning` shows each with its reason."
+            "`duplex deadletters list` groups them by their reason."
         )
 
 
