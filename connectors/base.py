@@ -87,11 +87,29 @@ class TableSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejected:
+    """A message of the system's log that cannot be understood: its bytes as they came, where it stood, and why."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    error_class: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Batch:
-    """Changes in log order, and the position to acknowledge when all of them are safe."""
+    """Changes in log order, and the position to acknowledge when all of them are safe.
+
+    `rejected` go to the dead letters before that, and delay nothing else.
+    """
 
     changes: Sequence[Change]
     position: Any
+    rejected: Sequence[Rejected] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,9 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from prometheus_client import Counter, Gauge
 
-from connectors.base import Batch, Source
-from connectors.errors import ConnectorsError, UnreachableError
+from connectors.base import Batch, Rejected, Source
+from connectors.errors import ConnectorsError, RefusedError, UnreachableError
+from schemas import deadletters as envelopes
 from schemas.codec import Codec
 from schemas.heartbeats import beat
 from schemas.messages import Change
@@ -33,6 +34,7 @@ log = structlog.get_logger(__name__)
 
 EVENTS = Counter("duplex_source_events", "Changes that are safe in Kafka.", ["system"])
 RESTARTS = Counter("duplex_source_restarts", "Rounds of a source that ended in an error.", ["system"])
+DEADLETTERS = Counter("duplex_source_deadletters", "Messages set aside that could not be understood.", ["system"])
 LAG = Gauge("duplex_source_lag_seconds", "From the last change's own time to its safety in Kafka.", ["system"])
 
 BATCH_BYTES = 900_000
@@ -148,17 +150,44 @@ class Sender:
         return cast(Delivery, sent)
 
 
-async def run_source(source: Source, route: Route, kafka: Mapping[str, Any], system: str) -> None:
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """Where a source's messages go that cannot be understood; `topic` is empty where there is no such place."""
+
+    system: str
+    topic: str
+
+    async def put(self, producer: AIOKafkaProducer, rejected: Sequence[Rejected]) -> list[Delivery]:
+        """Send these; what to wait for. Raises KafkaError, and RefusedError where there is no topic for them."""
+        return [await self._put(producer, one) for one in rejected]
+
+    async def _put(self, producer: AIOKafkaProducer, one: Rejected) -> Delivery:
+        what = f"message {one.topic}:{one.partition}:{one.offset}"
+        if not self.topic:
+            raise RefusedError(self.system, what, one.reason, "Its source was given no topic for dead letters.")
+        stage, component = "VALUE_CONVERTER", f"source {self.system}"
+        failure = envelopes.Failure(one.topic, one.partition, one.offset, stage, component, one.error_class, one.reason)
+        headers = envelopes.headers(failure, list(one.headers))
+        sent = await producer.send(self.topic, key=one.key, value=one.value, headers=headers)
+        log.warning("a message was set aside", system=self.system, message=what, error=one.reason)
+        DEADLETTERS.labels(self.system).inc()
+        return cast(Delivery, sent)
+
+
+async def run_source(
+    source: Source, route: Route, kafka: Mapping[str, Any], system: str, deadletters: str = ""
+) -> None:
     """Move changes from `source` to the topic and key that `route` gives, until cancelled.
 
-    `kafka` holds keyword arguments for an aiokafka client. A broker or system that does not answer is waited for, with
-    growing pauses, and said; any other error is raised. Closes the source.
+    `kafka` holds keyword arguments for an aiokafka client; `deadletters` is the topic of what a source rejects. A
+    broker or system that does not answer is waited for, with growing pauses, and said; any other error is raised.
+    Closes the source.
     """
     progress, partitioner, codec = Progress(), Partitioner(), Codec()
     try:
         while True:
             try:
-                await _round(source, route, kafka, system, progress, partitioner, codec)
+                await _round(source, route, kafka, Aside(system, deadletters), progress, partitioner, codec)
             except (KafkaError, UnreachableError, StuckProducerError) as error:
                 await _pause(error, system, progress)
     finally:
@@ -181,7 +210,7 @@ async def _round(
     source: Source,
     route: Route,
     kafka: Mapping[str, Any],
-    system: str,
+    aside: Aside,
     progress: Progress,
     partitioner: Partitioner,
     codec: Codec,
@@ -195,8 +224,8 @@ async def _round(
         sender = Sender(producer, route, codec, partitioner)
         under_way: asyncio.Queue[UnderWay] = asyncio.Queue(BATCHES_UNDER_WAY)
         await _first_to_end(
-            _send_all(source, sender, under_way, progress.acked),
-            _acknowledge_all(source, under_way, system, progress),
+            _send_all(source, sender, aside, producer, under_way, progress.acked),
+            _acknowledge_all(source, under_way, aside.system, progress),
         )
     finally:
         await _discard(producer)
@@ -216,11 +245,18 @@ async def _first_to_end(*works: Any) -> None:
             raise result
 
 
-async def _send_all(source: Source, sender: Sender, under_way: asyncio.Queue[UnderWay], after: Any) -> None:
+async def _send_all(
+    source: Source,
+    sender: Sender,
+    aside: Aside,
+    producer: AIOKafkaProducer,
+    under_way: asyncio.Queue[UnderWay],
+    after: Any,
+) -> None:
     batches = cast(AsyncGenerator[Batch, None], source.read(after))
     async with aclosing(batches):
         async for batch in batches:
-            deliveries = await sender.send(batch.changes)
+            deliveries = await sender.send(batch.changes) + await aside.put(producer, batch.rejected)
             last_us = batch.changes[-1].ts_us if batch.changes else None
             await under_way.put(UnderWay(batch.position, deliveries, len(batch.changes), last_us))
 

@@ -1,0 +1,66 @@
+"""Topics as other programs leave them: made, filled, made anew."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+MakeTopic = Callable[[str, int], Awaitable[str]]
+Headers = Sequence[tuple[str, bytes]]
+
+
+def bytes_of(value: Any) -> bytes | None:
+    return value if value is None or isinstance(value, bytes) else msgspec.json.encode(value)
+
+
+async def make(bootstrap: str, topic: str, partitions: int, config: Mapping[str, str] | None = None) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
+    finally:
+        await admin.close()
+
+
+async def drop(bootstrap: str, topics: Sequence[str]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        present = set(await admin.list_topics())
+        if doomed := [topic for topic in topics if topic in present]:
+            await admin.delete_topics(doomed)
+        async with asyncio.timeout(20):
+            while present.intersection(doomed):
+                present = set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+class Producer:
+    """Writes messages as another program does: JSON keys and values, or bytes as they are."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap, self._topic = bootstrap, topic
+
+    async def send(self, *messages: tuple[Any, Any], headers: Headers = (), partition: int | None = None) -> None:
+        """Send these (key, value) pairs in order, and wait until they are safe."""
+        async with AIOKafkaProducer(bootstrap_servers=self._bootstrap, acks="all") as producer:
+            sent = [
+                await producer.send(
+                    self._topic, bytes_of(value), key=bytes_of(key), headers=list(headers), partition=partition
+                )
+                for key, value in messages
+            ]
+            await asyncio.gather(*sent)
+
+    async def transact(self, *messages: tuple[Any, Any], abort: bool = False) -> None:
+        """Send these in one transaction."""
+        producer = AIOKafkaProducer(bootstrap_servers=self._bootstrap, transactional_id=f"{self._topic}.writer")
+        async with producer:
+            await producer.begin_transaction()
+            for key, value in messages:
+                await producer.send_and_wait(self._topic, bytes_of(value), key=bytes_of(key))
+            await (producer.abort_transaction() if abort else producer.commit_transaction())
