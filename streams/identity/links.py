@@ -6,9 +6,10 @@ import msgspec
 
 from schemas.codec import Codec
 from schemas.identifiers import row_key
-from schemas.messages import Change, Link
+from schemas.messages import Change, Link, Result
 from schemas.topics import Topics
 from streams.identity import loads
+from streams.identity.results import as_change
 from streams.identity.rows import Admits, Effects, NaturalKey, RowEvent, RowLinker, RowState
 from streams.processors.records import Decided, Output, Record, UnprocessableError, each
 from streams.processors.stores import Store
@@ -56,13 +57,18 @@ class LinksProcessor:
                 return ()
             if message.op == "l":
                 return self._passed(record, message.system) if loads.begin(store, message.system) else ()
-            event = RowEvent(message, record.value)
-            local_id = message.local_id if message.before_id is None else message.before_id
-            return self._row(record, store, (message.system, local_id), lambda row: self._linker.on_change(row, event))
+            return self._event(record, store, message)
+        if isinstance(message, Result):
+            return self._event(record, store, as_change(message))
         if isinstance(message, Link):
             row_id = (message.system, message.local_id)
             return self._row(record, store, row_id, lambda row: self._linker.on_link(row, message))
-        raise UnprocessableError(f"a {type(message).__name__} where a Change or a Link belongs", "decode")
+        raise UnprocessableError(f"a {type(message).__name__} where a Change, a Result or a Link belongs", "decode")
+
+    def _event(self, record: Record, store: Store, change: Change) -> Iterable[Decided]:
+        event = RowEvent(change, record.value or b"")
+        local_id = change.local_id if change.before_id is None else change.before_id
+        return self._row(record, store, (change.system, local_id), lambda row: self._linker.on_change(row, event))
 
     def _row(
         self, record: Record, store: Store, row_id: tuple[str, str], decide: Callable[[RowState], Effects]
@@ -102,7 +108,8 @@ class LinksProcessor:
             yield Output(topics.claims(entity), claim.natural_key.encode(), encode(claim), stage=1, cause=record)
 
     def _change(self, data: bytes) -> Change:
-        return self._codec.decode_as(data, Change)
+        message = self._codec.decode(data)
+        return as_change(message) if isinstance(message, Result) else self._codec.decode_as(data, Change)
 
 
 def _no_key(system: str, image: str) -> str | None:

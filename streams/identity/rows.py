@@ -10,7 +10,8 @@ system for one record; then it waits until the first is gone, its own key change
        └──echo──► linked
 
 Events of a row are told apart by their place in the system's log, `(incarnation, seq)`; a place at or below the last
-one seen is a repeat. The bytes of an event are passed on unchanged.
+one seen is a repeat. The bytes of an event are passed on unchanged. In a system without a log (incarnation 0) the place
+is the order of a look; a sink's result is an echo there, and may come after looks that followed the write.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from schemas.messages import Change, Claim, Link
 from streams.processors.records import UnprocessableError
 
 MOST_WAITING = 1000
+BY_LOOK = 0
 NaturalKey = Callable[[str, str], str | None]
 Admits = Callable[[str, str], bool]
 
@@ -168,7 +170,9 @@ class RowLinker:
     def _echo(self, row: RowState, event: RowEvent, effects: Effects) -> None:
         change, origin = event.change, event.change.origin
         assert origin is not None
-        if event.place > row.place and origin.outcome == "applied" and row.record_id is None and not _ends(change):
+        # A result says whose row it is even where looks that followed the write came first, and wait.
+        is_next = event.place > row.place or (change.incarnation == BY_LOOK and bool(row.waiting))
+        if is_next and origin.outcome == "applied" and row.record_id is None and not _ends(change):
             if row.waiting:
                 if row.key is not None:
                     # The claim under way must not make a record of its own for this row.
@@ -280,7 +284,8 @@ class RowLinker:
     def _takes_part(self, change: Change) -> bool:
         image = change.before if change.after is None else change.after
         if image is None:
-            return True
+            # The end of a row that nobody ever saw.
+            return False
         return (self._admits is None or self._admits(change.system, image)) and not self._counts_as_gone(change)
 
     def _counts_as_gone(self, change: Change) -> bool:
