@@ -1,6 +1,6 @@
 """An operator decides a parked item: only on what was shown, and only that item."""
 
-from streams.merge import existence, fields
+from streams.merge import existence, fields, oscillation
 from streams.merge.events import Decided
 from streams.merge.resolutions import remove as _remove
 from streams.merge.states import Item
@@ -43,7 +43,7 @@ def set_value(turn: Turn, name: str, value: Value, ts_us: int) -> None:
     """Make a person's value the hub's, as a new version if it is another."""
     if value != turn.field(name).value:
         fields.assign(turn, DECISION, name, value, ts_us)
-    turn.state.flips.pop(name, None)
+    oscillation.forget(turn, name)
 
 
 def is_patch(item: Item) -> bool:

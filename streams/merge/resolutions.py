@@ -1,6 +1,6 @@
 """Parked items that a policy decides after all: those past their deadline, and those under new rules."""
 
-from streams.merge import existence, fields
+from streams.merge import existence, fields, oscillation
 from streams.merge.events import Held
 from streams.merge.policies import Claim, UndecidedError
 from streams.merge.rules import Deciding, Manual, policy_name
@@ -69,7 +69,7 @@ def _decide_field(turn: Turn, item: Item, policy: Deciding, rule: str) -> None:
         return
     remove(turn, item)
     turn.publish(item, rule, ruling.winner, ruling.detail)
-    turn.state.flips.pop(name, None)
+    oscillation.forget(turn, name)
     if ruling.winner != "current":
         fields.adopt(turn, item.system, name, ruling.value, item.ts_us, won=ruling.winner == "incoming")
 

@@ -97,7 +97,10 @@ class Look(msgspec.Struct, array_like=True):
 
 
 class Flip(msgspec.Struct, array_like=True):
-    """Two systems rewrite each other's value of a field: the one before the hub's, how often, and since when (µs)."""
+    """Two systems rewrite each other's value of a field: the one before the hub's, how often, and since when (µs).
+
+    Of a system that writes over an owner's value, `previous` is the value that it insists on.
+    """
 
     previous: Stored
     count: int
@@ -130,7 +133,7 @@ class SystemState(msgspec.Struct, array_like=True):
 
 class State(msgspec.Struct, array_like=True):
     """One record. `version` counts versions, `decisions` verdicts; `loose` holds parked items that no row shows any
-    more, by number; `flips` fields that two systems rewrite in turn.
+    more, by number; `flips` fields that two systems rewrite in turn, and what systems insist on in an owner's field.
 
     `offset` and `trail` are the caller's to keep: the place of the last event in the log, and of the last ones before.
     """

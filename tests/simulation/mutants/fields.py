@@ -287,4 +287,10 @@ POLICIES = (
         edit("oscillation.rewritten", "if flip.count < guard.flips:", "if flip.count < 1:"),
         theme="automations",
     ),
+    Mutant(
+        "of two that insist in turn neither is noticed",
+        edit("oscillation.insisted", "name + INSISTS + system", "name"),
+        theme="automations",
+        first=2575,
+    ),
 )

@@ -102,3 +102,28 @@ def test_a_system_that_insists_on_another_s_field_is_left_alone_at_last() -> Non
     assert [v.winner for outcome in outcomes for v in outcome.verdicts] == ["current"] * 3 + ["parked"]
     assert outcomes[-1].verdicts[0].detail == "erp has written over crm's value 4 times in 0.0 s"
     assert scene.nudge().commands == []
+
+
+def _insist(scene: Scene, times: int) -> list[Outcome]:
+    """erp and web each put their own value where crm's stands, and are corrected in between."""
+    outcomes = []
+    for _ in range(times):
+        outcomes += [scene.change(system, row(phone=f"of {system}"), at_us=_now(scene)) for system in ("erp", "web")]
+        for system in ("erp", "web"):
+            _told(scene, system)
+    return outcomes
+
+
+def test_of_two_that_insist_in_turn_each_is_left_alone_at_last() -> None:
+    scene = in_step(rules(Owner("crm"), ("crm", "erp", "web"), guard=GUARD))
+    winners = [verdict.winner for outcome in _insist(scene, 4) for verdict in outcome.verdicts]
+    assert winners == ["current"] * 6 + ["parked"] * 2
+    assert (scene.nudge().commands, scene.state.flips) == ([], {})
+
+
+def test_the_owner_s_second_word_ends_the_count_of_all_who_insist() -> None:
+    scene = in_step(rules(Owner("crm"), ("crm", "erp", "web"), guard=GUARD))
+    _insist(scene, 2)
+    assert len(scene.state.flips) == 2
+    scene.change("crm", row(phone="5"), at_us=_now(scene))
+    assert scene.state.flips == {}
