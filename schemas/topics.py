@@ -37,6 +37,9 @@ class Topics:
     def commands(self, system: str) -> str:
         return f"{self.pipeline}.commands.{system}"
 
+    def hooks(self, system: str) -> str:
+        return f"{self.pipeline}.hooks.{system}"
+
     def golden(self, entity: str) -> str:
         return f"{self.pipeline}.golden.{entity}"
 
@@ -64,6 +67,11 @@ class Topics:
         """A topic that keeps the last message of every key; the lag outlives any worker that lost its claim."""
         settings = {"cleanup.policy": "compact", "min.compaction.lag.ms": str(HOUR_MS)}
         return TopicSpec(name, partitions or self.partitions, settings)
+
+    def hook_log(self, system: str) -> TopicSpec:
+        """Where webhook deliveries wait for the system's source, in the order of their arrival: so one partition."""
+        settings = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "max.message.bytes": str(9 * 1024**2)}
+        return TopicSpec(self.hooks(system), 1, {**settings, "message.timestamp.type": "LogAppendTime"})
 
     def all(self, systems_of: dict[str, tuple[str, ...]], records_retention_ms: int = 30 * DAY_MS) -> list[TopicSpec]:
         """Every topic of the pipeline; `systems_of` names the systems of each entity."""

@@ -24,6 +24,7 @@ Algorithm = Literal["sha1", "sha256", "sha512"]
 TOLERANCE_S = 300
 PART = re.compile(r"\{(method|url|id|timestamp|body)\}")
 DIGITS = re.compile(r"[0-9]{1,16}")
+PLAIN = {f"%{ord(character):02X}": character for character in ":/?@!$'()*,;"}
 
 
 @dataclass(eq=False)
@@ -76,7 +77,11 @@ class Scheme:
     `plain` (`prefix` and the signature), `pairs` (`t=…,v1=…`: signatures under `key`, the time under `time_key`), or
     `list` (blanks between, each `prefix` and a signature). `timestamp_header` has the time where it is not in the
     pairs; `unit` is how it is written. A scheme without a time cannot tell a repeat from the first: the bridge's
-    memory of delivery ids must. `secret` is how the shared secret is written.
+    memory of delivery ids must. `secret` is how the shared secret is written. `plain_url`: some characters of the
+    address are signed as they are, however the request line writes them.
+
+    `id_header` names the delivery, or `id_path` does, a place in its JSON. `keep`: headers that say what a delivery is
+    about.
     """
 
     header: str
@@ -91,7 +96,15 @@ class Scheme:
     unit: Literal["s", "ms", "iso"] = "s"
     id_header: str | None = None
     secret: Literal["text", "whsec"] = "text"
-    tolerance_s: int = TOLERANCE_S
+    tolerance_s: float = TOLERANCE_S
+    plain_url: bool = False
+    id_path: str | None = None
+    keep: tuple[str, ...] = ()
+
+    @property
+    def timed(self) -> bool:
+        """Whether requests say when they were sent."""
+        return self.timestamp_header is not None or self.time_key is not None
 
     def verify(self, request: Request, secrets: Sequence[str], now_s: float) -> Verified:
         """The delivery, if one of the secrets signed it not longer ago than the tolerance, nor in the future.
@@ -102,7 +115,7 @@ class Scheme:
         sent_s = None if timestamp is None else self._instant(timestamp, now_s)
         delivery_id = self._delivery_id(request)
         text = self._text(request, delivery_id or "", timestamp or "")
-        expected = [hmac.digest(self._key(secret), text, self.algorithm) for secret in secrets]
+        expected = [hmac.digest(self.key_of(secret), text, self.algorithm) for secret in secrets]
         # No early exit: how long this takes says nothing of which secret, or which signature, was nearly right.
         hits = [hmac.compare_digest(one, other) for one in expected for other in signatures]
         if not any(hits):
@@ -142,7 +155,9 @@ class Scheme:
             raise SignatureRefusedError("the time of the request cannot be read")
         if abs(now_s - sent_s) > self.tolerance_s:
             side = "ago" if sent_s < now_s else "in the future"
-            raise SignatureRefusedError(f"sent {abs(now_s - sent_s):.0f} s {side}; {self.tolerance_s} s are allowed")
+            raise SignatureRefusedError(
+                f"sent {abs(now_s - sent_s):.0f} s {side}; {self.tolerance_s:.0f} s are allowed"
+            )
         return sent_s
 
     def _delivery_id(self, request: Request) -> str | None:
@@ -153,7 +168,7 @@ class Scheme:
     def _text(self, request: Request, delivery_id: str, timestamp: str) -> bytes:
         parts = {
             "method": request.method.encode(),
-            "url": _raw(request.url),
+            "url": _raw(_plain(request.url) if self.plain_url else request.url),
             "id": _raw(delivery_id),
             "timestamp": _raw(timestamp),
             "body": request.body,
@@ -161,7 +176,8 @@ class Scheme:
         pieces = PART.split(self.signed)
         return b"".join(parts[piece] if place % 2 else piece.encode() for place, piece in enumerate(pieces))
 
-    def _key(self, secret: str) -> bytes:
+    def key_of(self, secret: str) -> bytes:
+        """The bytes that sign, of a shared secret as it is written. Raises SecretError."""
         if self.secret == "text":
             return secret.encode()
         try:
@@ -183,6 +199,12 @@ class SecretError(ConnectorsError):
 def _raw(text: str) -> bytes:
     # Header bytes that are no UTF-8 arrive as lone surrogates.
     return text.encode("utf-8", "surrogateescape")
+
+
+def _plain(url: str) -> str:
+    for written, character in PLAIN.items():
+        url = url.replace(written, character).replace(written.lower(), character)
+    return url
 
 
 def _pair(part: str) -> tuple[str, str]:
