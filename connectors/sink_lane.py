@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import structlog
 from aiokafka import TopicPartition
@@ -16,21 +16,33 @@ from connectors.base import Effect, Sink
 from connectors.errors import ConnectorsError
 from schemas.codec import Codec
 from schemas.errors import UndecodableError
-from schemas.messages import Command
+from schemas.messages import Command, Result
 
 log = structlog.get_logger(__name__)
 
 BATCH_COMMANDS = 1000
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 15.0
+Effects = Sequence[Effect]
 
 
-class DeadLetters(Protocol):
-    """Where messages go that are no commands."""
+class Mail(Protocol):
+    """Where messages go that are no commands, and answers to commands."""
 
     async def put(self, record: Any, error: UndecodableError) -> None:
         """Set a record aside; returns when the broker has it. Raises KafkaError."""
         ...
+
+    async def report(self, results: Sequence[Result]) -> None:
+        """Send answers; returns when the broker has them. Raises KafkaError."""
+        ...
+
+
+@runtime_checkable
+class Reported(Protocol):
+    """A sink that wants to know when its answers are safe."""
+
+    async def reported(self, effects: Sequence[Effect]) -> None: ...
 
 
 class Offsets(Protocol):
@@ -68,7 +80,7 @@ class Lane:
     place: TopicPartition
     sink: Sink
     offsets: Offsets
-    deadletters: DeadLetters
+    outbox: Mail
     codec: Codec
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progress_at: float = field(default_factory=time.time)
@@ -77,46 +89,60 @@ class Lane:
         """Apply and commit these records, batch by batch, until done or told to stop."""
         self.progress_at = time.time()
         for start in range(0, len(records), BATCH_COMMANDS):
-            batch = records[start : start + BATCH_COMMANDS]
-            if not await self._until_done(lambda batch=batch: self._carry_out(batch)):  # type: ignore[misc]
+            if self.stopping.is_set() or not await self._batch(records[start : start + BATCH_COMMANDS]):
                 return
-            await self._commit(batch[-1].offset + 1)
             self.progress_at = time.time()
 
-    async def _until_done(self, attempt: Callable[[], Awaitable[None]]) -> bool:
-        """Repeat an attempt while what it needs is away; False if told to stop before it succeeded."""
+    async def _batch(self, records: Sequence[Any]) -> bool:
+        effects = await self._until_done(lambda: self._carry_out(records))
+        if effects is None or await self._until_done(lambda: self._report(effects)) is None:
+            return False
+        await self._commit(records[-1].offset + 1)
+        return True
+
+    async def _until_done(self, attempt: Callable[[], Awaitable[Effects]]) -> Effects | None:
+        """Repeat an attempt while what it needs is away; None if told to stop when it had failed."""
         backoff = Backoff(self.stopping)
-        while not self.stopping.is_set():
+        while True:
             try:
-                await attempt()
-                return True
+                return await attempt()
             except (ConnectorsError, KafkaError) as error:
                 sink_metrics.RETRIES.labels(self.system).inc()
                 log.warning(
-                    "a batch of commands could not be carried out and will come again",
+                    "a batch of commands could not be carried out and answered, and will come again",
                     system=self.system,
                     partition=self.place.partition,
                     tries=backoff.tries + 1,
                     error=str(error),
                 )
             await backoff.wait()
-        return False
+            if self.stopping.is_set():
+                return None
 
-    async def _carry_out(self, records: Sequence[Any]) -> None:
+    async def _carry_out(self, records: Sequence[Any]) -> Effects:
         commands = [command for record in records if (command := await self._decoded(record)) is not None]
         if not commands:
-            return
+            return ()
         started = time.perf_counter()
         effects = await self.sink.apply(commands)
         sink_metrics.BATCH_SECONDS.labels(self.system).observe(time.perf_counter() - started)
         sink_metrics.BATCH_COMMANDS.labels(self.system).observe(len(commands))
         count(self.system, effects)
+        return effects
+
+    async def _report(self, effects: Effects) -> Effects:
+        """What a system without a log answered goes out before its command is done with."""
+        results = [effect.result for effect in effects if effect.result is not None]
+        await self.outbox.report(results)
+        if results and isinstance(self.sink, Reported):
+            await self.sink.reported(effects)
+        return effects
 
     async def _decoded(self, record: Any) -> Command | None:
         try:
             return self.codec.decode_as(record.value or b"", Command)
         except UndecodableError as error:
-            await self.deadletters.put(record, error)
+            await self.outbox.put(record, error)
             return None
 
     async def _commit(self, offset: int) -> None:

@@ -1,8 +1,8 @@
 """Moves commands from Kafka into a sink.
 
 The order of things for a partition: fetch → decode (what is no command goes to the dead letters) → `sink.apply` →
-commit the offset. Partitions run side by side, each in its own order. A crash between apply and commit brings the
-batch again, and the sink knows a command that it has carried out.
+send the results, where the system has no log → commit the offset. Partitions run side by side, each in its own order. A
+crash between apply and commit brings the batch again, and the sink knows a command that it has carried out.
 Told to stop (the task is cancelled), or when a partition goes to another process: the attempt under way is finished
 and committed, for at most DRAIN_S seconds; then it is cancelled, which leaves all of the batch in effect or nothing.
 """
@@ -16,17 +16,16 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
 
 import structlog
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from connectors import sink_metrics
 from connectors.base import Effect, Sink
 from connectors.errors import ConnectorsError
 from connectors.sink_lane import Backoff, Lane, count
-from schemas import deadletters as envelopes
+from connectors.sink_outbox import Outbox, ResultRoute
 from schemas import heartbeats
 from schemas.codec import Codec
-from schemas.errors import UndecodableError
 
 log = structlog.get_logger(__name__)
 
@@ -52,59 +51,17 @@ async def run_sink(
     kafka: Mapping[str, Any],
     deadletters: str,
     instance: str | None = None,
+    results: ResultRoute | None = None,
 ) -> None:
     """Carry out the commands of `topic` until cancelled; does not close the sink.
 
     `kafka` are the arguments of every aiokafka client. `instance` names this process in the group and must not change
-    when it restarts (None: made of group and host). A broker or system that is away is waited for; any other
-    exception of the sink ends this with that exception.
+    when it restarts (None: made of group and host). `results` says where the answers of a system without a log go. A
+    broker or system that is away is waited for; any other exception of the sink ends this with that exception.
     """
-    runner = _Runner(sink, system, topic, group, kafka, deadletters, instance or f"{group}.{socket.gethostname()}")
+    outbox = Outbox(kafka, deadletters, f"sink {system}", results)
+    runner = _Runner(sink, system, topic, group, kafka, outbox, instance or f"{group}.{socket.gethostname()}")
     await runner.run()
-
-
-class _DeadLetters:
-    """Sends records to the dead-letter topic as they came, with the reason in their headers."""
-
-    def __init__(self, kafka: Mapping[str, Any], topic: str, component: str) -> None:
-        self._kafka = kafka
-        self._topic = topic
-        self._component = component
-        self._producer: AIOKafkaProducer | None = None
-        self._opening = asyncio.Lock()
-
-    async def put(self, record: Any, error: UndecodableError) -> None:
-        producer = await self._open()
-        failure = envelopes.Failure(
-            topic=record.topic,
-            partition=record.partition,
-            offset=record.offset,
-            stage="VALUE_CONVERTER",
-            component=self._component,
-            error_class=type(error).__name__,
-            message=str(error),
-        )
-        headers = envelopes.headers(failure, list(record.headers))
-        await producer.send_and_wait(self._topic, key=record.key, value=record.value, headers=headers)
-        log.warning("a message that is no command was set aside", topic=record.topic, partition=record.partition,
-                    offset=record.offset, error=str(error))  # fmt: skip
-
-    async def _open(self) -> AIOKafkaProducer:
-        async with self._opening:
-            if self._producer is None:
-                producer = AIOKafkaProducer(**self._kafka, acks="all", enable_idempotence=True)
-                try:
-                    await producer.start()
-                except BaseException:
-                    await producer.stop()
-                    raise
-                self._producer = producer
-            return self._producer
-
-    async def close(self) -> None:
-        producer, self._producer = self._producer, None
-        if producer is not None:
-            await producer.stop()
 
 
 @dataclass(eq=False)
@@ -128,7 +85,7 @@ class CommandsLostError(ConnectorsError):
 
 class _Runner:
     def __init__(
-        self, sink: Sink, system: str, topic: str, group: str, kafka: Mapping[str, Any], deadletters: str, instance: str
+        self, sink: Sink, system: str, topic: str, group: str, kafka: Mapping[str, Any], outbox: Outbox, instance: str
     ) -> None:
         self._sink = sink
         self._system = system
@@ -136,7 +93,7 @@ class _Runner:
         self._loop_name = f"sink {system}"
         self._codec = Codec()
         self._stopping = asyncio.Event()
-        self._deadletters = _DeadLetters(kafka, deadletters, self._loop_name)
+        self._outbox = outbox
         self._lanes: dict[TopicPartition, Lane] = {}
         self._busy: dict[TopicPartition, asyncio.Task[None]] = {}
         self._done: dict[TopicPartition, int] = {}
@@ -210,7 +167,7 @@ class _Runner:
 
     def _lane(self, place: TopicPartition) -> Lane:
         if place not in self._lanes:
-            self._lanes[place] = Lane(self._system, place, self._sink, self, self._deadletters, self._codec)
+            self._lanes[place] = Lane(self._system, place, self._sink, self, self._outbox, self._codec)
         return self._lanes[place]
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
@@ -281,7 +238,7 @@ class _Runner:
                 parked.cancel()
                 await asyncio.gather(parked, return_exceptions=True)
             await self._consumer.stop()
-            await self._deadletters.close()
+            await self._outbox.close()
         log.info("the sink stopped", system=self._system)
 
 

@@ -55,13 +55,14 @@ class Pipe:
         self.kafka = {"bootstrap_servers": bootstrap}
         self.topic = f"{pipeline}.commands.crm"
         self.deadletters = f"{pipeline}.deadletters"
+        self.results = f"{pipeline}.results"
         self.group = f"{pipeline}.sink.crm"
         self.commands = [Commander(partition=partition) for partition in range(PARTITIONS)]
 
     async def create(self) -> None:
         admin = AIOKafkaAdminClient(**self.kafka)
         await admin.start()
-        names = (self.topic, self.deadletters)
+        names = (self.topic, self.deadletters, self.results)
         await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
         await admin.close()
 
