@@ -1,6 +1,6 @@
 """An echo: which versions the row embodies now, judged unit by unit from the row found and the row left."""
 
-from streams.merge import fields, rows
+from streams.merge import existence, fields, rows
 from streams.merge.events import Changed, Held
 from streams.merge.states import NOT_SHOWN, Sent, SentUnit, SystemState
 from streams.merge.turns import Turn
@@ -60,7 +60,7 @@ def late(turn: Turn, event: Changed) -> None:
     rows.replace(entry, after)
     touched = [EXISTENCE, *side.columns_of] if before is None or after is None else rows.changed(side, before, after)
     for name in touched:
-        _loosen(turn, entry, name)
+        _loosen(turn, event.system, name)
     if after is None:
         return
     if before is None:
@@ -144,13 +144,17 @@ def take(turn: Turn, system: str, unit: SentUnit, wrote: bool) -> None:
         turn.see(system, name, version if wrote else max(turn.seen(system, name), version))
     if wrote and entry.dissent:
         for name in unit.versions:
-            _loosen(turn, entry, name)
+            _loosen(turn, system, name)
 
 
-def _loosen(turn: Turn, entry: SystemState, name: str) -> None:
-    """Our write landed on a candidate that its user had turned back: no row shows it any more."""
+def _loosen(turn: Turn, system: str, name: str) -> None:
+    """Our write landed on a candidate that its user had turned back: no row shows it any more.
+
+    Edits of a deleted record are held as long as the row shows one of them: nothing may be written over that one.
+    """
+    entry = turn.system(system)
     patch = entry.dissent.get(EXISTENCE)
-    if patch is not None and patch.edits is not None and name in patch.edits:
+    if patch is not None and patch.edits is not None and name in patch.edits and not existence.shown(turn, patch):
         turn.state.loose[patch.number] = entry.dissent.pop(EXISTENCE)
     item = entry.dissent.pop(name, None)
     if item is not None:

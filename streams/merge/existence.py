@@ -137,10 +137,21 @@ def _add_edits(turn: Turn, patch: Item, changed: Mapping[str, Value]) -> None:
 
 def _offer_again(turn: Turn, system: str, patch: Item) -> None:
     turn.publish(patch, "revived", "incoming", "the record lives again; the edits are offered field by field")
+    held = shown(turn, patch)
     turn.bases = patch.bases
     for name, value in (patch.edits or {}).items():
         if name in turn.rules.policies:
             fields.offer(turn, system, name, value, patch.ts_us, patch.seen.get(name, NOT_SHOWN), None)
+            if name not in held:
+                _let_go(turn, system, name)
+
+
+def _let_go(turn: Turn, system: str, name: str) -> None:
+    """The row does not show what was offered, because we wrote over it: if it is parked now, no row shows it."""
+    item = turn.system(system).dissent.pop(name, None)
+    if item is not None:
+        turn.state.loose[item.number] = item
+    fields.correct(turn, system, name)
 
 
 def _loosen_each(turn: Turn, patch: Item) -> None:
@@ -175,6 +186,13 @@ def parked(turn: Turn) -> list[Item]:
     """Everything that waits for a person, in the order of systems."""
     held = [item for system in turn.rules.systems for item in turn.system(system).dissent.values()]
     return held + list(turn.state.loose.values())
+
+
+def shown(turn: Turn, patch: Item) -> frozenset[str]:
+    """Of the fields that edits of a deleted record are about those in which the row still shows them."""
+    image, side = turn.system(patch.system).image, turn.rules.sides[patch.system]
+    values = {} if image is None else side.values(image)
+    return frozenset(name for name, value in (patch.edits or {}).items() if name in values and values[name] == value)
 
 
 def is_delete(item: Item) -> bool:

@@ -62,7 +62,7 @@ def assign(turn: Turn, by: str, name: str, value: Value, ts_us: int, won: bool =
 def adopt(turn: Turn, system: str, name: str, value: Value, ts_us: int, won: bool = False) -> None:
     """Make a value the hub's that the system's own row need not show: where it does not, it will be corrected."""
     assign(turn, system, name, value, ts_us, won)
-    _correct(turn, system, name)
+    correct(turn, system, name)
 
 
 def outlive(turn: Turn, system: str, name: str, value: Value, ts_us: int) -> None:
@@ -83,7 +83,7 @@ def bring_back(turn: Turn, system: str, name: str, value: Value, ts_us: int) -> 
         return
     outlive(turn, system, name, value, ts_us)
     if name not in turn.system(system).dissent:
-        _correct(turn, system, name)
+        correct(turn, system, name)
 
 
 def is_anothers(turn: Turn, system: str, name: str) -> bool:
@@ -144,7 +144,8 @@ def due(turn: Turn, name: str) -> int:
     return turn.at_us + policy.deadline_us
 
 
-def _correct(turn: Turn, system: str, name: str) -> None:
+def correct(turn: Turn, system: str, name: str) -> None:
+    """The system's row is behind in this field, unless it shows the hub's value."""
     if system not in turn.rules.sides or not shows(turn, system, name, turn.system(system).image):
         turn.see(system, name, NOT_SHOWN)
 

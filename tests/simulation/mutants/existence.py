@@ -57,6 +57,17 @@ EXISTENCE = (
         theme="approvals",
     ),
     Mutant(
+        "parked edits are let go as a whole when one is written over",
+        edit("answers._loosen", " and not existence.shown(turn, patch)", ""),
+        first=101788,
+    ),
+    Mutant(
+        "parked edits that were written over are offered as if shown",
+        edit("existence._offer_again", "_let_go(turn, system, name)", "pass"),
+        tests="test_existence.py",
+        survives="it takes a write that lands on one of several parked edits: many thousand histories",
+    ),
+    Mutant(
         "parked edits end with a revival",
         edit("existence.revive", "_offer_again(turn, system, patch)", "pass"),
         theme="approvals",

@@ -202,7 +202,7 @@ POLICIES = (
         theme="counters",
     ),
     Mutant(
-        "a merged value counts as shown", edit("fields.adopt", "_correct(turn, system, name)", "pass"), theme="counters"
+        "a merged value counts as shown", edit("fields.adopt", "correct(turn, system, name)", "pass"), theme="counters"
     ),
     Mutant(
         "a list takes the later value",

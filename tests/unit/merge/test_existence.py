@@ -2,6 +2,7 @@
 
 import pytest
 
+from streams.merge.rules import Manual, Priority
 from streams.merge.states import NOT_SHOWN
 from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
 
@@ -117,3 +118,47 @@ def test_a_system_being_loaded_is_told_nothing_until_nudged() -> None:
     assert scene.change("crm", row(), load=True).commands == []
     scene.rules = rules()
     assert [command.op for command in scene.nudge().commands] == ["c"]
+
+
+def _half_overwritten() -> Scene:
+    """erp renamed a deleted record and turned its phone back, over which our late write landed."""
+    scene = in_step(rules(Manual(), existence="manual"))
+    scene.change("crm", row(phone="2"))
+    scene.change("crm", None)
+    scene.change("erp", row("Eva", "3"))
+    scene.change("erp", row("Eva", "1"))
+    scene.echo("erp", row("Eva", "2"))
+    return scene
+
+
+def test_edits_of_a_deleted_record_are_held_while_the_row_shows_one_of_them() -> None:
+    scene = _half_overwritten()
+    assert scene.state.systems["erp"].dissent["$"].edits == row("Eva", "1")
+    assert (scene.state.loose, scene.nudge().commands) == ({}, [])
+
+
+def test_edits_that_the_row_shows_no_more_are_loose() -> None:
+    scene = in_step(rules(existence="manual"))
+    scene.change("crm", row(phone="2"))
+    scene.change("crm", None)
+    scene.change("erp", row(phone="3"))
+    scene.change("erp", row(phone="1"))
+    scene.echo("erp", row(phone="2"))
+    assert [item.edits for item in scene.state.loose.values()] == [{"phone": "1"}]
+    assert sent(scene, "erp").op == "d"
+
+
+def test_of_edits_offered_again_our_writes_go_over_those_alone_that_the_row_shows_no_more() -> None:
+    scene = _half_overwritten()
+    (command,) = scene.change("crm", row("Ida", "9")).commands
+    assert (command.system, [unit.set for unit in command.units]) == ("erp", [{"phone": "9"}])
+    assert scene.state.systems["erp"].dissent["name"].candidate == "Eva"
+    assert [item.candidate for item in scene.state.loose.values()] == ["1"]
+
+
+def test_an_edit_that_wins_again_is_written_to_the_row_that_lost_it() -> None:
+    scene = _half_overwritten()
+    scene.rules = rules(Priority(("erp", "crm")), existence="manual")
+    outcome = scene.change("crm", row("Ida", "9"))
+    assert scene.golden.values == row("Eva", "1")
+    assert [(c.system, c.units[0].set) for c in outcome.commands if c.system == "erp"] == [("erp", {"phone": "1"})]
