@@ -1,5 +1,6 @@
 """An application that sends webhooks: signed requests over plain HTTP, and what the topic then holds."""
 
+import asyncio
 import hashlib
 import hmac
 import io
@@ -15,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from connectors.webhook.server import WebhookServer
 from connectors.webhook.settings import read_endpoint
 from schemas.project.bridge import Bridge
+from tests.waiting import POLL_S
 
 SECRET = "a secret of thirty-two letters.."
 GITHUB = {"signature": {"scheme": "github", "secret": SECRET}}
@@ -92,9 +94,11 @@ def server(bootstrap: str, topic: str, option: Mapping[str, Any] | None = None, 
     return WebhookServer(Bridge(port=0, **settings), endpoints, {"bootstrap_servers": bootstrap})
 
 
-async def taken(sender: Sender, bodies: Sequence[bytes]) -> None:
+async def taken(sender: Sender, bodies: Sequence[bytes], delivery: str | None = None) -> None:
     """Post these, each until it is taken."""
     deadline_s = time.monotonic() + 60
     for body in bodies:
-        while await sender.post(body) != 200:
+        headers = signed(body, delivery)
+        while await sender.post(body, headers) != 200:
             assert time.monotonic() < deadline_s, "the bridge takes nothing"
+            await asyncio.sleep(POLL_S)
