@@ -1,7 +1,7 @@
 """Dead letters: the original bytes untouched, the reason in headers that Kafka Connect's users know.
 
-What people do with a dead letter is on the same topic, in the same partition behind it: a *mark*, a message without key
-or value whose headers say which letter, what was done, by whom, and why. A message that was sent again names its letter
+What people do with a dead letter is on the same topic, in the same partition behind it: an empty message, the *mark*,
+whose headers say which letter, what was done, by whom, and why. A message that was sent again names its letter
 in a header, so that one which fails anew can be told from a new one.
 """
 

@@ -66,7 +66,8 @@ def _put(raw: msgspec.Raw, path: list[str], new: msgspec.Raw, assignment: str) -
     inside = step in found if isinstance(found, dict) else isinstance(step, int) and step < len(found or ())
     if not inside or found is None:
         having = ", ".join(found) if isinstance(found, dict) else "nothing by a name"
-        raise EditError(f"--set {assignment}", f"there is no {path[0]}", f"There is {having}.")
+        remedy = f"There is {having}; --edit can add what is missing."
+        raise EditError(f"--set {assignment}", f"there is no {path[0]}", remedy)
     found[step] = _put(found[step], path[1:], new, assignment)
     return msgspec.Raw(msgspec.json.encode(found))
 

@@ -34,6 +34,13 @@ async def book_at(project: Project, reached: Reached) -> Book:
     return Book(await _messages(project), reached)
 
 
+async def count_open(project: Project) -> int:
+    """How many messages could not be processed, and nobody has done anything about it. Raises BrokerError."""
+    if not await broker.count(client_options(project.kafka), topics.names(project).deadletters):
+        return 0
+    return sum(1 for entry in Book(await _messages(project)) if entry.state == "open")
+
+
 async def _messages(project: Project) -> list[broker.Message]:
     name = topics.names(project).deadletters
     return [each async for batch in broker.read_all(client_options(project.kafka), name) for each in batch]

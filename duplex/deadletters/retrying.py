@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 from aiokafka import AIOKafkaProducer
@@ -130,7 +130,7 @@ async def _mark(
     name, futures = topics.names(project).deadletters, []
     for entry in entries:
         headers = deadletters.mark_headers(marks[entry.id])
-        futures.append(await producer.send(name, None, partition=entry.last.partition, headers=headers))
+        futures.append(await producer.send(name, b"", partition=entry.last.partition, headers=headers))
     await asyncio.gather(*futures)
 
 
@@ -155,7 +155,8 @@ async def settled(
     book = await reading.book_at(project, reached)
     now = [entry for each in planned.sent if (entry := book.get(each.last.id)) is not None]
     through = [entry for entry in now if entry.state == "closed"]
-    await _write(project, through, {entry.id: _marked(entry, "closed", signed) for entry in through})
+    known = replace(signed, reason="")
+    await _write(project, through, {entry.id: _marked(entry, "closed", known) for entry in through})
     return summary(planned, now)
 
 

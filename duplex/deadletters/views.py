@@ -1,5 +1,6 @@
 """Dead letters as they are shown: as data for `--json`, and in lines."""
 
+import contextlib
 import shlex
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +8,8 @@ from typing import Any
 import msgspec
 
 from duplex.deadletters.book import Entry
+from duplex.deadletters.editing import Draft
+from duplex.deadletters.errors import EditError
 from duplex.deadletters.groups import Group
 from duplex.reading import Reader
 from duplex.status.sentences import ago, stamp
@@ -75,6 +78,9 @@ def shown(entry: Entry) -> LetterShown:
 def detail(entry: Entry, reader: Reader, advice: str | None) -> Detail:
     """All about a letter as data."""
     kind, value = reader.decoded(entry.last.origin)
+    with contextlib.suppress(EditError):
+        # As it would be edited: no number of a row loses a digit.
+        value = msgspec.Raw(msgspec.json.format(Draft(entry.id, entry.last.value).text.encode(), indent=-1))
     headers = {name: value.decode(errors="replace") for name, value in entry.last.headers}
     return Detail(shown(entry), headers, kind, value, sorted(_history(entry), key=lambda each: each.at_ms), advice)
 
@@ -91,9 +97,8 @@ def _history(entry: Entry) -> Iterator[Event]:
 
 def group_line(group: Group, now_ms: int) -> str:
     """A group in one line."""
-    span = f"{ago((now_ms - group.last_ms) / 1e3)} ago"
-    if group.first_ms != group.last_ms:
-        span = f"{ago((now_ms - group.first_ms) / 1e3)} to {span}"
+    first, last = (ago((now_ms - each) / 1e3) for each in (group.first_ms, group.last_ms))
+    span = f"{last} ago" if first == last else f"{first} to {last} ago"
     whose = ", ".join(group.components)
     cause = cut(f"{group.stage} {_class(group.error)}: {group.message}")
     return f"{group.count:>7,}  {cause}  ({whose}; {span})  for example {group.example}"

@@ -11,6 +11,7 @@ from connectors.base import Connector
 from connectors.errors import ConnectorsError
 from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
+from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
 from duplex.status.facts import Hop, Problem, Refusal, Status
 from duplex.supervisor import presence
@@ -94,7 +95,7 @@ async def _kafka(status: Status, project: Project) -> None:
         newest = await broker.newest_ms(options, names.records(entity))
         if newest is not None:
             status.last_event_ms = max(newest, status.last_event_ms or 0)
-    status.deadletters = await broker.count(options, names.deadletters)
+    status.deadletters = await letters.count_open(project)
     status.conflicts = await broker.count(options, names.conflicts)
 
 

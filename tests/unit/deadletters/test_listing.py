@@ -1,5 +1,6 @@
 """Groups, filters, conditions and lines."""
 
+import msgspec
 import pytest
 
 from duplex.deadletters import groups, obstacles, views
@@ -9,7 +10,7 @@ from duplex.deadletters.errors import ConditionError
 from duplex.deadletters.reading import group_of
 from duplex.reading import Reader
 from schemas.codec import Codec
-from schemas.messages import Decision
+from schemas.messages import Allowance, Decision
 from schemas.project.model import Project
 from tests.unit.deadletters.letters import RECORDS, Topic, change, encoded, failure
 
@@ -158,3 +159,39 @@ def test_a_dropped_letter_may_be_taken_back(entries: list[Entry]) -> None:
 def test_the_groups_of_processors_and_sinks() -> None:
     assert group_of("shop", "merge.contact") == "shop.processor.merge.contact"
     assert group_of("shop", "sink erp") == "shop.sink.erp"
+
+
+def test_a_group_of_one_moment_is_said_to_be_of_one(entries: list[Entry]) -> None:
+    (group, _) = groups.grouped(entries)
+    assert "59 s to 56 s ago" in views.group_line(group, 60_000)
+    assert "; 16 min ago" in views.group_line(group, 1_000_000)
+
+
+def test_an_image_is_shown_with_every_digit(entries: list[Entry], reader: Reader) -> None:
+    found = views.detail(entries[3], reader, None)
+    assert '"credit": 12.50' in "\n".join(views.page(found))
+    assert b'"credit":12.50' in msgspec.json.encode(found)
+
+
+@pytest.mark.parametrize(("component", "why"), [("user.audit", "a second time"), ("merge.contact", None)])
+def test_an_operators_word_that_the_merge_has_seen_is_not_said_twice(component: str, why: str | None) -> None:
+    allowed = Allowance(entity="contact", system="crm", deletes=5, until_us=9, allowed_by="ada", ts_us=1)
+    topic = Topic()
+    topic.letter(failure(component=component), Codec().encode(allowed))
+    (entry,) = Book(topic.messages)
+    found = obstacles.of_itself(entry, Codec())
+    assert (found is None) if why is None else (why in str(found))
+
+
+def test_a_message_of_nothing_cannot_be_sent() -> None:
+    topic = Topic()
+    topic.letter(failure(), None, None)
+    (entry,) = Book(topic.messages)
+    assert "neither key nor value" in (obstacles.of_itself(entry, Codec()) or "")
+
+
+def test_a_sinks_letter_names_the_record_even_where_it_cannot_be_read() -> None:
+    topic = Topic()
+    topic.letter(failure(topic="shop.commands.erp", component="sink erp"), b"noise", b"3fa85f64")
+    (entry,) = Book(topic.messages)
+    assert "duplex conflicts retry 3fa85f64" in (obstacles.of_itself(entry, Codec()) or "")
