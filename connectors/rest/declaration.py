@@ -303,4 +303,3 @@ class Declaration(Part):
         if self.url.startswith("http://") and not self.insecure:
             raise refuse("url begins with http://, which anybody on the way can read: use https, or set insecure: true")
         return self
-
