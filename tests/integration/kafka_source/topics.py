@@ -5,8 +5,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
+
+from tests.waiting import eventually
 
 MakeTopic = Callable[[str, int], Awaitable[str]]
 Headers = Sequence[tuple[str, bytes]]
@@ -64,3 +66,28 @@ class Producer:
             for key, value in messages:
                 await producer.send_and_wait(self._topic, bytes_of(value), key=bytes_of(key))
             await (producer.abort_transaction() if abort else producer.commit_transaction())
+
+
+async def grow(bootstrap: str, topic: str, partitions: int) -> None:
+    """Give a topic more partitions, and wait until every client sees them."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_partitions({topic: NewPartitions(partitions)})
+
+        async def grown() -> bool:
+            return len((await admin.describe_topics([topic]))[0]["partitions"]) == partitions
+
+        await eventually(grown, 20)
+    finally:
+        await admin.close()
+
+
+async def remove_before(bootstrap: str, topic: str, offset: int) -> None:
+    """Remove the messages of partition 0 before this offset, as retention does."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})
+    finally:
+        await admin.close()
