@@ -193,3 +193,19 @@ class Factory(Protocol):
     """
 
     def __call__(self, system: str, pipeline: str, options: Mapping[str, Any]) -> Connector: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an entry point may name in place of a bare `Factory`, to say what systems of this kind cannot do.
+
+    `log`: the system keeps a log of its own; without one, its source and sink share one process and one connector
+    object, which is `connectors.remote.surroundings.Attachable`. `writes`: it has a sink.
+    """
+
+    make: Factory
+    log: bool = True
+    writes: bool = True
+
+    def __call__(self, system: str, pipeline: str, options: Mapping[str, Any]) -> Connector:
+        return self.make(system, pipeline, options)

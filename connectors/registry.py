@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, cast
 
-from connectors.base import Connector, Factory
+from connectors.base import Connector, Factory, Kind
 from connectors.errors import RefusedError
 
 GROUP = "duplex.connectors"
@@ -21,10 +21,19 @@ def open_connector(kind: str, system: str, pipeline: str, options: Mapping[str, 
 
     Raises RefusedError for a kind that is not installed or cannot be loaded, and for settings it does not take.
     """
+    return kind_of(kind, system).make(system, pipeline, options)
+
+
+def kind_of(kind: str, system: str) -> Kind:
+    """What a kind of system can do, and what makes its connectors; `system` is whose setting it is.
+
+    Raises RefusedError for a kind that is not installed or cannot be loaded.
+    """
     found = [point for point in entry_points(group=GROUP) if point.name == kind]
     if not found:
         raise _unknown(kind, system)
-    return _load(found[0], system)(system, pipeline, options)
+    named = _load(found[0], system)
+    return named if isinstance(named, Kind) else Kind(named)
 
 
 def _load(point: EntryPoint, system: str) -> Factory:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
-from duplex import broker, catalog, checking, composition, epochs, systems, topics
+from duplex import broker, catalog, checking, composition, epochs, surroundings, systems, topics
 from duplex.epochs import Begun
 from duplex.errors import DuplexError
 from schemas.project.findings import ProjectFileError
@@ -64,8 +64,9 @@ async def apply(
         done.epochs = await _epochs(composed, done.topics, writing)
         for name, connector in connectors.items():
             say(f"installing in {name}")
-            done.systems[name] = list(await connector.install(composed.specs[name]))
-            done.systems[name] += await _restart(connector, composed, name, done.topics)
+            async with surroundings.lent(connector, name, loaded.project, composed.topics, composed.kafka):
+                done.systems[name] = list(await connector.install(composed.specs[name]))
+                done.systems[name] += await _restart(connector, composed, name, done.topics)
         topic = topics.names(loaded.project).catalog
         done.catalog = await catalog.write(composed.kafka, topic, entries.values())
     return done
@@ -114,16 +115,17 @@ async def uninstall(loaded: Loaded, *, with_topics: bool) -> dict[str, list[str]
 
     A system that cannot be reached does not keep the others from being cleaned; its error is raised at the end.
     """
+    names, kafka = topics.names(loaded.project), client_options(loaded.project.kafka)
     async with systems.opened(loaded.project) as connectors:
 
-        async def one(_: str, connector: Connector) -> list[str]:
-            return list(await connector.uninstall())
+        async def one(name: str, connector: Connector) -> list[str]:
+            async with surroundings.lent_if_there(connector, name, loaded.project, names, kafka) as lent:
+                return list(await connector.uninstall()) if lent else []
 
         results = await systems.each(connectors, one)
     done = {name: result for name, result in results.items() if not isinstance(result, ConnectorsError)}
     if with_topics:
-        names = [spec.name for spec in topics.wanted(loaded.project)]
-        deleted = await broker.delete(client_options(loaded.project.kafka), names)
+        deleted = await broker.delete(kafka, [spec.name for spec in topics.wanted(loaded.project)])
         done["kafka"] = [f"deleted topic {name}" for name in deleted]
     for result in results.values():
         if isinstance(result, ConnectorsError):

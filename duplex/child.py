@@ -1,4 +1,4 @@
-"""One child process of `duplex run`: a source, a sink, or the processors. Started by the supervisor, not by people."""
+"""One child process of `duplex run`, doing one of `duplex.parts`. Started by the supervisor, not by people."""
 
 import argparse
 import asyncio
@@ -32,7 +32,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--project", type=Path, required=True)
     parser.add_argument("--log-format", choices=("console", "json"), default="console")
     parser.add_argument("--log-level", default="info")
-    parser.add_argument("kind", choices=("source", "processors", "sink"))
+    parser.add_argument("kind", choices=("source", "processors", "sink", "system", "bridge"))
     parser.add_argument("system", nargs="?", default="")
     return parser.parse_args()
 

@@ -9,7 +9,7 @@ from duplex import broker, catalog, policies, systems, topics
 from duplex.epochs import Epochs, Known, golden_schemas
 from schemas.goldens import GoldenCodec
 from schemas.identifiers import record_of_key, row_key
-from schemas.messages import Change, Epoch
+from schemas.messages import Change, Epoch, Result
 from schemas.project import epochs as rules_as_text
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
@@ -21,6 +21,7 @@ from streams.mapping.rules import compile_epoch, compile_rules, table_units
 from streams.merge.rules import Rules
 
 Route = Callable[[Change], tuple[str, bytes]]
+ResultRoute = Callable[[Result], tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class Composition:
     def route(self) -> Route:
         """Where a source's changes go: see `route`."""
         return route(self.project, self.topics)
+
+    def result_route(self) -> ResultRoute:
+        """Where a sink's answers go: see `result_route`."""
+        return result_route(self.project, self.topics)
 
 
 def compose(loaded: Loaded, found: catalog.Catalog, epochs: Epochs | None = None) -> Composition:
@@ -162,6 +167,22 @@ def route(project: Project, names: Topics) -> Route:
         if change.entity in keyed:
             return names.records(change.entity), record_of_key(change.entity, local).encode()
         return names.changes(change.system, change.entity), row_key(change.system, local)
+
+    return to
+
+
+def result_route(project: Project, names: Topics) -> ResultRoute:
+    """The topic and the key of each answer of a system without a log.
+
+    It goes the way of its row's looks, so that the row it made is linked before they come; where there is no row, or
+    the record is known at the source, straight to the record.
+    """
+    keyed = {name for name, entity in project.entities.items() if entity.identity == "key"}
+
+    def to(result: Result) -> tuple[str, bytes]:
+        if result.local_id is None or result.entity in keyed:
+            return names.records(result.entity), result.record_id.encode()
+        return names.changes(result.system, result.entity), row_key(result.system, result.local_id)
 
     return to
 

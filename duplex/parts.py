@@ -1,15 +1,19 @@
-"""What each child process does: one source, one sink, or the processors."""
+"""What each child process does: one source, one sink, both of a system without a log, the processors, the bridge."""
 
 import asyncio
 import hashlib
 import os
 import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
+from connectors.base import Connector
 from connectors.registry import open_connector
-from duplex import broker, composition
+from duplex import broker, composition, systems
 from duplex.supervisor import backoff
 from schemas.heartbeats import beat
 from schemas.project.loading import Loaded, load
@@ -23,12 +27,17 @@ async def run(path: Path, kind: str, system: str) -> None:
     Raises what the part cannot live with.
     """
     composed = await _composed(load(path, os.environ))
-    if kind == "source":
-        await _source(composed, system)
-    elif kind == "sink":
-        await _sink(composed, system, path)
-    else:
-        await _processors(composed, path)
+    match kind:
+        case "source":
+            await _source(composed, system)
+        case "sink":
+            await _sink(composed, system, path)
+        case "system":
+            await _system(composed, system, path)
+        case "bridge":
+            await _bridge(composed)
+        case _:
+            await _processors(composed, path)
 
 
 async def _composed(loaded: Loaded) -> composition.Composition:
@@ -45,43 +54,91 @@ async def _composed(loaded: Loaded) -> composition.Composition:
             await asyncio.sleep(delay_s)
 
 
-async def _source(composed: composition.Composition, system: str) -> None:
-    from connectors.source_runner import run_source
-
+@asynccontextmanager
+async def _opened(composed: composition.Composition, system: str) -> AsyncIterator[Connector]:
     settings = composed.project.systems[system]
     connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
     try:
-        source = connector.open_source(composed.specs[system])
-        try:
-            await run_source(source, composed.route(), composed.kafka, system)
-        finally:
-            await source.close()
+        yield connector
     finally:
         await connector.close()
+
+
+async def _source(composed: composition.Composition, system: str) -> None:
+    async with _opened(composed, system) as connector:
+        await _read(composed, system, connector)
+
+
+async def _read(composed: composition.Composition, system: str, connector: Connector) -> None:
+    from connectors.source_runner import run_source
+
+    source = connector.open_source(composed.specs[system])
+    try:
+        await run_source(source, composed.route(), composed.kafka, system, composed.topics.deadletters)
+    finally:
+        await source.close()
 
 
 async def _sink(composed: composition.Composition, system: str, path: Path) -> None:
+    async with _opened(composed, system) as connector:
+        await _write(composed, system, path, connector)
+
+
+async def _write(composed: composition.Composition, system: str, path: Path, connector: Connector) -> None:
     from connectors.sink_runner import run_sink
 
-    settings = composed.project.systems[system]
     group = composition.sink_group(composed.project.pipeline, system)
-    connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
+    sink = connector.open_sink(composed.specs[system])
     try:
-        sink = connector.open_sink(composed.specs[system])
-        try:
-            await run_sink(
-                sink,
-                system=system,
-                topic=composed.topics.commands(system),
-                group=group,
-                kafka=composed.kafka,
-                deadletters=composed.topics.deadletters,
-                instance=f"{group}.{instance(path)}",
-            )
-        finally:
-            await sink.close()
+        await run_sink(
+            sink,
+            system=system,
+            topic=composed.topics.commands(system),
+            group=group,
+            kafka=composed.kafka,
+            deadletters=composed.topics.deadletters,
+            instance=f"{group}.{instance(path)}",
+            results=composed.result_route(),
+        )
     finally:
-        await connector.close()
+        await sink.close()
+
+
+async def _system(composed: composition.Composition, system: str, path: Path) -> None:
+    """Source and sink in one process, with one connector: its locks, numbers and budgets hold for both."""
+    from duplex.surroundings import lent
+
+    project, topics, kafka = composed.project, composed.topics, composed.kafka
+    async with _opened(composed, system) as connector, lent(connector, system, project, topics, kafka, running=True):
+        await _both(_write(composed, system, path, connector), _read(composed, system, connector))
+
+
+async def _both(*works: Coroutine[Any, Any, None]) -> None:
+    """Run these until one ends, then end the other too; the first error is raised."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for error in ended:
+        if isinstance(error, Exception):
+            raise error
+
+
+async def _bridge(composed: composition.Composition) -> None:
+    from connectors.webhook.server import run_bridge
+    from connectors.webhook.settings import read_endpoints
+
+    names = systems.hooked(composed.project)
+    options = {name: composed.project.systems[name].options for name in names}
+    endpoints = read_endpoints(options, {name: composed.topics.hooks(name) for name in names})
+    await run_bridge(composed.project.bridge, endpoints, composed.kafka, _say_port(composed.project.bridge.host))
+
+
+def _say_port(host: str) -> Callable[[int], None]:
+    return lambda port: log.info(f"webhooks are taken at {host}:{port}")
 
 
 async def _processors(composed: composition.Composition, path: Path) -> None:

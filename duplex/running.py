@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
-from duplex import broker, catalog, composition, epochs, policies
+from duplex import broker, catalog, composition, epochs, policies, systems
 from duplex.errors import DuplexError
 from duplex.supervisor import presence
 from duplex.supervisor.child import LineSink, Program
@@ -25,6 +25,8 @@ from schemas.project.model import Project
 from schemas.topics import Topics
 
 log = structlog.get_logger(__name__)
+
+COMMON = frozenset({"sources", "processors", "sinks"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One process of the pipeline: a source or a sink of one system, or the processors (no system)."""
+    """One process of the pipeline: a source or a sink of one system, or both where it keeps no log (`system`); the
+    processors, or the webhook bridge (no system)."""
 
     kind: str
     system: str = ""
@@ -81,9 +84,16 @@ class PortTakenError(DuplexError):
 
 
 def parts(project: Project) -> list[Part]:
-    """Every part of a project, in the order in which they start: what consumes before what produces."""
-    used = [name for name in project.systems if any(name in entity.systems for entity in project.entities.values())]
-    return [*(Part("sink", name) for name in used), Part("processors"), *(Part("source", name) for name in used)]
+    """Every part of a project, in the order in which they start: what consumes before what produces.
+
+    Raises RefusedError for a kind of system that is not installed.
+    """
+    kinds = systems.kinds(project)
+    sinks = [Part("sink", name) for name, kind in kinds.items() if kind.log and kind.writes]
+    sources = [Part("source", name) for name, kind in kinds.items() if kind.log]
+    whole = [Part("system", name) for name, kind in kinds.items() if not kind.log]
+    bridge = [Part("bridge")] if systems.hooked(project) else []
+    return [*sinks, Part("processors"), *whole, *sources, *bridge]
 
 
 def chosen(project: Project, only: str) -> list[Part]:
@@ -102,14 +112,14 @@ def _named(everything: list[Part], word: str) -> list[Part]:
     if system:
         found = [part for part in found if part.system == system]
     if not found:
-        known = (
-            "sources",
-            "processors",
-            "sinks",
-            *(f"{part.kind}:{part.system}" for part in everything if part.system),
-        )
+        plain = ("sources", "processors", "sinks", *sorted({_plural(part) for part in everything} - COMMON))
+        known = (*plain, *(f"{part.kind}:{part.system}" for part in everything if part.system))
         raise UnknownPartError(word, known)
     return found
+
+
+def _plural(part: Part) -> str:
+    return part.kind if part.kind.endswith("s") else f"{part.kind}s"
 
 
 def program(part: Part, settings: Settings) -> Program:

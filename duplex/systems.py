@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TypeVar
 
-from connectors.base import Connector, TableInfo, TableSpec
+from connectors.base import Connector, Kind, TableInfo, TableSpec
 from connectors.errors import ConnectorsError
-from connectors.registry import open_connector
+from connectors.registry import kind_of, open_connector
 from schemas.project.model import Project
 
 Connectors = Mapping[str, Connector]
@@ -16,6 +16,21 @@ T = TypeVar("T")
 def used(project: Project) -> list[str]:
     """The systems that hold at least one entity, in the order of the project file."""
     return [name for name in project.systems if any(name in entity.systems for entity in project.entities.values())]
+
+
+def kinds(project: Project) -> dict[str, Kind]:
+    """What each system in use can do. Raises RefusedError for a kind that is not installed."""
+    return {name: kind_of(project.systems[name].connector, name) for name in used(project)}
+
+
+def without_log(project: Project) -> tuple[str, ...]:
+    """The systems in use that keep no log: what is known of them is kept in a topic of notes."""
+    return tuple(name for name, kind in kinds(project).items() if not kind.log)
+
+
+def hooked(project: Project) -> tuple[str, ...]:
+    """The systems in use whose webhooks are taken."""
+    return tuple(name for name in used(project) if project.systems[name].options.get("webhook") is not None)
 
 
 def drafts(project: Project, system: str) -> tuple[TableSpec, ...]:

@@ -1,5 +1,6 @@
 """The names and settings of every topic, in one place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 HOUR_MS = 3_600_000
@@ -40,6 +41,9 @@ class Topics:
     def hooks(self, system: str) -> str:
         return f"{self.pipeline}.hooks.{system}"
 
+    def notes(self, system: str) -> str:
+        return f"{self.pipeline}.notes.{system}"
+
     def golden(self, entity: str) -> str:
         return f"{self.pipeline}.golden.{entity}"
 
@@ -73,8 +77,17 @@ class Topics:
         settings = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "max.message.bytes": str(9 * 1024**2)}
         return TopicSpec(self.hooks(system), 1, {**settings, "message.timestamp.type": "LogAppendTime"})
 
-    def all(self, systems_of: dict[str, tuple[str, ...]], records_retention_ms: int = 30 * DAY_MS) -> list[TopicSpec]:
-        """Every topic of the pipeline; `systems_of` names the systems of each entity."""
+    def all(
+        self,
+        systems_of: dict[str, tuple[str, ...]],
+        records_retention_ms: int = 30 * DAY_MS,
+        noted: Sequence[str] = (),
+        hooked: Sequence[str] = (),
+    ) -> list[TopicSpec]:
+        """Every topic of the pipeline; `systems_of` names the systems of each entity.
+
+        `noted` are the systems that keep no log of their own, `hooked` those whose webhooks are taken.
+        """
         appended = {"message.timestamp.type": "LogAppendTime"}
         specs = [self.table(self.catalog, partitions=1)]
         for entity, systems in systems_of.items():
@@ -85,5 +98,7 @@ class Topics:
             specs += [self.table(self.state(name, entity)) for name in ("links", "claims", "merge")]
         for system in sorted({system for systems in systems_of.values() for system in systems}):
             specs.append(self.log(self.commands(system), 14 * DAY_MS))
+        specs += [self.table(self.notes(system), partitions=1) for system in noted]
+        specs += [self.hook_log(system) for system in hooked]
         specs += [self.log(name, 90 * DAY_MS) for name in (self.conflicts, self.deadletters)]
         return specs

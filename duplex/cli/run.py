@@ -14,7 +14,8 @@ def run(
     only: Annotated[
         str,
         typer.Option(
-            metavar="PARTS", help="Only these, with commas: sources, processors, sinks, source:NAME, sink:NAME."
+            metavar="PARTS",
+            help="Only these, with commas: sources, processors, sinks, systems, bridges, source:NAME, system:NAME …",
         ),
     ] = "",
     http_host: Annotated[str, typer.Option(help="Address of /metrics and /health.")] = "127.0.0.1",
@@ -26,7 +27,7 @@ def run(
         Literal["debug", "info", "warning", "error"], typer.Option(help="The least level that is logged.")
     ] = "info",
 ) -> None:
-    """Run the pipeline: one process for each source and sink, one for the processors; Ctrl-C stops it."""
+    """Run the pipeline: a process for each source and sink, for the processors, for webhooks; Ctrl-C stops it."""
     import asyncio
 
     from duplex import logs, running

@@ -13,6 +13,7 @@ from schemas.project.base import Name as Name
 from schemas.project.base import Part as Part
 from schemas.project.base import Scalar as Scalar
 from schemas.project.base import refuse, word_or
+from schemas.project.bridge import Bridge as Bridge
 from schemas.project.deletes import Archive as Archive
 from schemas.project.deletes import ArchiveMode as ArchiveMode
 from schemas.project.deletes import Brake as Brake
@@ -281,5 +282,6 @@ class Project(Part):
 
     pipeline: Name
     kafka: Kafka = Kafka()
+    bridge: Bridge = Bridge()
     systems: dict[Name, System] = Field(min_length=1)
     entities: dict[Name, Entity] = Field(min_length=1)

@@ -7,6 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from connectors.errors import RefusedError
 from connectors.kafka_notes import KafkaNotes
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -56,3 +57,16 @@ async def test_a_topic_that_is_missing_is_said(kafka_bootstrap: str, pipeline_na
     missing = KafkaNotes({"bootstrap_servers": kafka_bootstrap}, "blog", f"{pipeline_name}.none")
     with pytest.raises(RefusedError, match="Run `duplex apply`"):
         await missing.open()
+
+
+async def test_what_others_ask_is_noted_while_open(kafka_bootstrap: str, topic: str) -> None:
+    running = KafkaNotes({"bootstrap_servers": kafka_bootstrap}, "blog", topic, follow=True)
+    await running.open()
+    other = KafkaNotes({"bootstrap_servers": kafka_bootstrap}, "blog", topic)
+    await other.open()
+    await other.put({"sync/members": b"7", "position": b"not its to say"})
+    await eventually(lambda: running.get("sync/members") == b"7")
+    assert running.get("position") is None
+    await other.close()
+    await running.close()
+    await running.close()
