@@ -27,7 +27,7 @@ demo: setup ## two databases kept in step before your eyes (ARGS="--once --json"
 	@$(BIN)/duplex demo $(ARGS)
 
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 	@$(BIN)/ruff check .

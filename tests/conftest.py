@@ -1,12 +1,14 @@
 """Fixtures for tests that need real servers. Nothing starts until a test asks for it.
 
-`kafka_bootstrap` and `postgres_dsn` are shared by the whole run: take `pipeline_name` for topics and groups, and
-`new_database` for tables, and no test sees another. A test that kills a server takes a private one.
+`kafka_bootstrap` is shared by the whole run, whatever number of workers it has, and `postgres_dsn` by one worker: take
+`pipeline_name` for topics and groups, and `new_database` for tables, and no test sees another. A test that kills a
+server takes a private one.
 """
 
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
@@ -16,6 +18,20 @@ from tests import servers
 from tests.servers import PrivateKafka, PrivatePostgres
 
 NewDatabase = Callable[[str], Awaitable[str]]
+# The folders in the order in which they are played: what takes long first, so that no worker is left alone with it.
+ORDER = ("acceptance", "simulation", "integration", "conformance", "unit")
+
+# The program is started some hundred times: without compiled modules each start takes twice as long.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders in order; within a folder nothing changes."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    return min((ORDER.index(part) for part in item.nodeid.split("/") if part in ORDER), default=len(ORDER))
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +43,7 @@ def clean_test_homes() -> None:
 @pytest.fixture(scope="session")
 def kafka_bootstrap(clean_test_homes: None) -> Iterator[str]:
     """A Kafka broker for the whole run (KAFKA_BOOTSTRAP_SERVERS takes its place). Topics are not made by themselves."""
-    runtime = servers.runtime(os.environ)
+    runtime = servers.runtime(os.environ, servers.home_of_the_run())
     yield runtime.start(()).bootstrap
     runtime.stop()
 
@@ -43,6 +59,13 @@ def postgres_dsn(clean_test_homes: None) -> Iterator[str]:
 @pytest.fixture
 async def new_database(postgres_dsn: str) -> AsyncIterator[NewDatabase]:
     """`await new_database("crm")` makes an empty database of this test's own and returns its DSN."""
+    async with databases(postgres_dsn) as make:
+        yield make
+
+
+@asynccontextmanager
+async def databases(postgres_dsn: str) -> AsyncIterator[NewDatabase]:
+    """Makes databases, which go with the block."""
     made: list[str] = []
 
     async def make(name: str) -> str:
@@ -51,14 +74,20 @@ async def new_database(postgres_dsn: str) -> AsyncIterator[NewDatabase]:
         made.append(database)
         return f"{postgres_dsn.rpartition('/')[0]}/{database}"
 
-    yield make
-    for database in made:
-        await run_on(postgres_dsn, "select format('drop database %I with (force)', $1::text)", database)
+    try:
+        yield make
+    finally:
+        for database in made:
+            await run_on(postgres_dsn, "select format('drop database %I with (force)', $1::text)", database)
 
 
 @pytest.fixture
 def pipeline_name() -> str:
     """A short name that no other test has: the first part of this test's topics and groups."""
+    return new_pipeline_name()
+
+
+def new_pipeline_name() -> str:
     return f"t{uuid.uuid4().hex[:8]}"
 
 

@@ -22,6 +22,12 @@ def fresh_home() -> Home:
     return Home(shared.root.parent / "tests" / f"{os.getpid()}-{uuid.uuid4().hex[:8]}", shared.downloads)
 
 
+def home_of_the_run() -> Home:
+    """The home that the workers of one test run share; without workers a fresh one."""
+    fresh, run = fresh_home(), os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    return Home(fresh.root.parent / run, fresh.downloads) if run else fresh
+
+
 def runtime(environment: Mapping[str, str], home: Home | None = None) -> Runtime:
     """Servers in a fresh home that end with this process."""
     return Runtime(home or fresh_home(), SETTINGS, owner="process", wipe_at_end=True, environment=environment)

@@ -9,6 +9,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 POLL_S = 0.02
+LONGEST_POLL_S = 0.25
 
 
 async def eventually(
@@ -18,15 +19,19 @@ async def eventually(
 ) -> Found:
     """Poll a condition, sync or async, until its value is true, and return that value.
 
+    The longer it takes, the seldomer it asks, a twentieth later than need be at most: who asks takes time from those
+    who work.
+
     Raises AssertionError with the message and the last value after `timeout_s` seconds. What the condition raises,
     this raises.
     """
-    deadline = time.monotonic() + timeout_s
+    began = time.monotonic()
     while True:
         value = condition()
         found: Found = await value if inspect.isawaitable(value) else value
         if found:
             return found
-        if time.monotonic() > deadline:
+        waited_s = time.monotonic() - began
+        if waited_s > timeout_s:
             raise AssertionError(f"{message} (after {timeout_s} s; last value: {found!r})")
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(min(max(waited_s / 20, POLL_S), LONGEST_POLL_S))

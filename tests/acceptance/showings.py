@@ -14,6 +14,8 @@ import asyncpg
 from duplex.demo import databases, figures, history
 from duplex.demo.history import History
 from schemas.topics import Topics
+from tests.acceptance.leashes import ends_with_this_process
+from tests.conftest import NewDatabase
 from tests.waiting import eventually
 
 SETTLE_TIMEOUT_S = 90.0
@@ -28,6 +30,22 @@ class Showing:
     bootstrap: str
     dsns: databases.Pair
     processes: list[asyncio.subprocess.Process] = field(default_factory=list)
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def made(
+        cls, folder: Path, pipeline: str, bootstrap: str, new_database: NewDatabase
+    ) -> AsyncIterator["Showing"]:
+        """The demo's project on two databases, checked in and applied, not yet running; stopped at the end."""
+        dsns = databases.Pair(await new_database("crm"), await new_database("erp"))
+        await databases.fill(dsns)
+        (folder / "duplex.yaml").write_text(databases.script("project.yaml").replace("PIPELINE", pipeline))
+        found = cls(folder, pipeline, bootstrap, dsns)
+        await found.call("apply")
+        try:
+            yield found
+        finally:
+            await found.stop()
 
     @property
     def environment(self) -> dict[str, str]:
@@ -51,7 +69,15 @@ class Showing:
     async def _spawn(self, *words: str, **streams: object) -> asyncio.subprocess.Process:
         project = str(self.folder / "duplex.yaml")
         return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "duplex", "--project", project, *words, env=self.environment, **streams
+            sys.executable,
+            "-m",
+            "duplex",
+            "--project",
+            project,
+            *words,
+            env=self.environment,
+            preexec_fn=ends_with_this_process(),
+            **streams,
         )
 
     async def stop(self) -> None:
@@ -72,7 +98,7 @@ class Showing:
 
     async def kill(self, *words: str) -> None:
         """`kill -9` a part, once it is there."""
-        await eventually(lambda: self.part(*words) is not None, timeout_s=30, message=f"no process for {words}")
+        await eventually(lambda: self.part(*words) is not None, timeout_s=90, message=f"no process for {words}")
         pid = self.part(*words)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
@@ -81,24 +107,26 @@ class Showing:
         async with self.connected() as (crm, erp):
             return await databases.compare(crm, erp)
 
-    async def in_step(self) -> bool:
-        """Whether both databases hold the same contacts, row by row."""
-        found = await self.comparison()
-        return found.differences == 0 and found.rows > 0
-
     async def settled(self, timeout_s: float = SETTLE_TIMEOUT_S) -> None:
         """Wait until both databases agree and every command has its echo."""
-        try:
-            await eventually(self.in_step, timeout_s=timeout_s, message="the databases still differ")
-            await eventually(self._answered, timeout_s=timeout_s, message="a command has no echo")
-        except AssertionError as error:
-            log = (self.folder / "run.log").read_text()[-4000:]
-            raise AssertionError(f"{error}\n{await self.comparison()}\nrun.log ends:\n{log}") from error
+        async with self.connected() as (crm, erp):
+
+            async def in_step() -> bool:
+                found = await databases.compare(crm, erp)
+                return found.differences == 0 and found.rows > 0
+
+            async def answered() -> bool:
+                return await in_step() and await self._answered() and await in_step()
+
+            try:
+                await eventually(in_step, timeout_s=timeout_s, message="the databases still differ")
+                await eventually(answered, timeout_s=timeout_s, message="a command has no echo")
+            except AssertionError as error:
+                raise AssertionError(f"{error}\n{await self.comparison()}") from error
 
     async def _answered(self) -> bool:
         past = await self.history()
-        echoed = {entry.change.origin.command for entry in past.echoes if entry.change.origin}
-        return past.commands.keys() <= echoed and await self.in_step()
+        return past.commands.keys() <= {entry.change.origin.command for entry in past.echoes if entry.change.origin}
 
     async def history(self) -> History:
         topics = Topics(self.pipeline)

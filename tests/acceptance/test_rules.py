@@ -1,7 +1,6 @@
 """Rules changed under the real program: planned, applied while it runs, refused where they were not applied."""
 
-from tests.acceptance.test_program import Shop
-from tests.acceptance.test_program import shop as shop
+from tests.acceptance.shops import Shop
 
 PRIORITY = "{priority: [crm, erp]}"
 ADA = "email = 'ada@example.com'"

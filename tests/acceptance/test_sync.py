@@ -3,20 +3,23 @@
 import asyncio
 import time
 
+import pytest
+
 from duplex.demo.people import person
 from tests.acceptance.showings import Showing
 
 RECORDS = 1000
 REST_S = 10.0
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-async def test_different_fields_on_both_sides_at_once_all_survive(showing: Showing) -> None:
-    async with showing.connected() as (crm, _):
+
+async def test_different_fields_on_both_sides_at_once_all_survive(shared: Showing) -> None:
+    async with shared.connected() as (crm, _):
         row = "insert into shop.contacts (email, first_name, last_name) values ($1, 'Ada', 'Archer')"
         await crm.executemany(row, [(f"many.{number}@example.com",) for number in range(RECORDS)])
-    await showing.start()
-    await showing.settled()
-    async with showing.connected() as (crm, erp):
+    await shared.settled()
+    async with shared.connected() as (crm, erp):
         await asyncio.gather(
             crm.executemany(
                 "update shop.contacts set credit_limit = $2 where email = $1",
@@ -27,10 +30,11 @@ async def test_different_fields_on_both_sides_at_once_all_survive(showing: Showi
                 [(f"many.{number}@example.com", str(number)) for number in range(RECORDS)],
             ),
         )
-    await showing.settled()
-    past = await showing.nothing_lost_or_doubled()
-    assert len([entry for entry in past.edits if entry.change.op == "u"]) == 2 * RECORDS
-    async with showing.connected() as (crm, erp):
+    await shared.settled()
+    past = await shared.nothing_lost_or_doubled()
+    edits = [entry for entry in past.edits if entry.change.op == "u" and "many." in (entry.change.after or "")]
+    assert len(edits) == 2 * RECORDS
+    async with shared.connected() as (crm, erp):
         kept = "select count(*) from {} where {} = (split_part({}, '.', 2)::int + 1) and {} = split_part({}, '.', 2)"
         of_crm = kept.format(
             "shop.contacts", "credit_limit", "split_part(email, '@', 1)", "phone", "split_part(email, '@', 1)"
@@ -48,13 +52,11 @@ async def entries(showing: Showing) -> tuple[int, ...]:
         return (await crm.fetchval(query), await erp.fetchval(query), len(past.commands), len(past.changes))
 
 
-async def test_at_rest_nothing_moves(showing: Showing) -> None:
-    await showing.start()
-    await showing.settled()
-    async with showing.connected() as (crm, _):
+async def test_at_rest_nothing_moves(shared: Showing) -> None:
+    async with shared.connected() as (crm, _):
         await crm.execute("update shop.contacts set phone = '1' where email = $1", person(150).email)
-    await showing.settled()
-    before, over = await entries(showing), time.monotonic() + REST_S
+    await shared.settled()
+    before, over = await entries(shared), time.monotonic() + REST_S
     while time.monotonic() < over:
         await asyncio.sleep(0.5)
-        assert await entries(showing) == before
+        assert await entries(shared) == before

@@ -1,6 +1,7 @@
 """The merge in a world of mishaps, judged by what people did and saw. A failing seed is printed and can be replayed:
 `python -m tests.simulation SEED`."""
 
+import os
 import subprocess
 import sys
 import time
@@ -11,7 +12,8 @@ from tests.simulation.campaigns import Campaign, play
 from tests.simulation.histories import run
 from tests.simulation.tallies import Tally
 
-WORKERS = 2
+# Beside other workers of the test run, its own core is all there is.
+WORKERS = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 LEAST, MOST = 1_000, 10_000
 PORTION = 500
 BUDGET_S = 150.0
