@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 
-from streams.merge import existence
+from streams.merge import existence, oscillation
 from streams.merge.events import Changed, Held
 from streams.merge.sides import Side
-from streams.merge.states import BEFORE_ALL, SystemState
+from streams.merge.states import BEFORE_ALL, NOT_SHOWN, SystemState
 from streams.merge.turns import NOTHING_KNOWN, Turn
 from streams.merge.values import EXISTENCE, Row, Value
 
@@ -80,7 +80,25 @@ def touched(turn: Turn, event: Changed, before: Row, after: Row, columns: list[s
     if len(now) < len(concerned):
         report_faults(turn, event.system, before, after, columns)
     edits = {name: value for name, value in now.items() if name not in then or then[name] != value}
+    if side.unread:
+        _keep_ours(turn, event.system, after, frozenset(columns))
     existence.updated(turn, event.system, edits, event.ts_us, before)
+
+
+def _keep_ours(turn: Turn, system: str, after: Row, columns: frozenset[str]) -> None:
+    """What is only written here was written over: that is nobody's edit, and the row is behind. A system that insists
+    is left alone at last, on record."""
+    side = turn.rules.sides[system]
+    for name in side.unread:
+        wanted = side.put({name: turn.field(name).value}, after, side.columns_of[name])
+        lost = tuple(after[column] for column in wanted if column in columns and after[column] != wanted[column])
+        if not lost or turn.field(name).version == 0:
+            continue
+        why = oscillation.insisted(turn, system, name, lost)
+        if why:
+            turn.refuse(name, system, lost, why, oscillation.RULE)
+        else:
+            turn.see(system, name, NOT_SHOWN)
 
 
 def _concerned(side: Side, name: str, columns: Iterable[str]) -> bool:

@@ -13,7 +13,8 @@ class Side:
 
     `told` are the units with a field this system is told of, each with those fields only; `told_by` has for every
     such field its place in `told`. `columns_of` has, for every mapped field, the columns of its unit; `read_from`, for
-    every column, the readable fields of its unit. `exact` says that the lens reads no field but the entity's.
+    every column, the readable fields of its unit; `unread` are the fields that are only written here. `exact` says
+    that the lens reads no field but the entity's.
     """
 
     lens: Lens
@@ -24,6 +25,7 @@ class Side:
     told_by: Mapping[str, int]
     columns_of: Mapping[str, tuple[str, ...]]
     read_from: Mapping[str, tuple[str, ...]]
+    unread: tuple[str, ...]
     exact: bool
     column_set: frozenset[str]
 
@@ -76,6 +78,7 @@ def side_of(lens: Lens, fields: tuple[str, ...]) -> Side:
             for unit in lens.units
             for column in unit.columns
         },
+        unread=tuple(name for name in writable if name not in lens.readable),
         exact=lens.readable <= frozenset(fields),
         column_set=frozenset(lens.columns),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streams.merge.events import Changed, Verdict
+from streams.merge.events import Answered, Changed, Looked, Verdict
 from streams.merge.goldens import Golden
 from streams.merge.rules import Sum, Union
 from streams.merge.values import EXISTENCE, Value
@@ -75,8 +75,8 @@ class Case:
         return 0
 
     def dead_at(self, at: int) -> bool:
-        """Whether the record was deleted, as far as the hub knew then."""
-        earlier = [step for step in self.steps if step.at <= at]
+        """Whether the record was deleted, as far as its log said then: that the hub lags behind is no user's affair."""
+        earlier = [step for step in self.steps if getattr(step.event, "at_us", step.at) <= at]
         return bool(earlier) and earlier[-1].after.deleted
 
 
@@ -113,10 +113,24 @@ def _replaced(acts: list[Act]) -> dict[tuple[str, Token], list[Act]]:
 
 
 def _first_merged(steps: list[Step]) -> dict[int, int]:
+    """When each act was merged first. What a look shows while a system without a log has a command to answer is held,
+    and merged with the answer."""
     first: dict[int, int] = {}
+    held: dict[str, list[int]] = {}
+    waiting: dict[str, int] = {}
     for step in steps:
-        for act in step.input.acts:
+        event, came = step.event, list(step.input.acts)
+        if isinstance(event, Answered) and event.command.rpartition("/")[2] == str(waiting.get(event.system)):
+            del waiting[event.system]
+            came += held.pop(event.system, [])
+        elif isinstance(event, Looked | Answered) and event.system in waiting:
+            held.setdefault(event.system, []).extend(came)
+            came = []
+        for act in came:
             first.setdefault(act, step.at)
+        waiting.update({command.system: command.number for command in step.commands})
+    for act in (act for some in held.values() for act in some):
+        first.setdefault(act, steps[-1].at)
     return first
 
 

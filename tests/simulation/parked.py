@@ -51,7 +51,7 @@ def _judge_leaving(case: Case, step: Step, item: Waiting, end: Verdict) -> Itera
         "decision": lambda: _was_shown(case, step, item.verdict),
         "agreement": lambda: _agreed(step, item.verdict),
         "withdrawn": lambda: _is_by_its_system(step, item.verdict),
-        "deleted": lambda: step.after.deleted and not _is_kept(step, item.verdict),
+        "deleted": lambda: _has_died(case, step) and not _is_kept(step, item.verdict),
         "revived": lambda: not step.after.deleted,
         "deadline": lambda: item.due_us is not None and getattr(step.event, "at_us", 0) >= item.due_us,
         "rules": lambda: isinstance(step.event, Nudged) and step.event.reason == "rules",
@@ -79,6 +79,13 @@ def _is_by_its_system(step: Step, item: Verdict) -> bool:
     """Whether a user of the item's system acted. Looks that were held come with the answer they waited for."""
     held = isinstance(step.event, Answered | Looked) or getattr(step.event, "reason", "") == "retry"
     return getattr(step.event, "system", None) in (item.incoming.system, None) and (bool(step.input.acts) or held)
+
+
+def _has_died(case: Case, step: Step) -> bool:
+    """Whether the record is gone, or was for a while: with an answer come the looks that were held, and of what they
+    showed one user's delete may end the record, and the next one's row bring it back, in this one event."""
+    ended = isinstance(step.event, Answered) and any(act.kind == "delete" for act in case.acts_of(step))
+    return step.after.deleted or (ended and step.before.existence != step.after.existence)
 
 
 def _is_kept(step: Step, item: Verdict) -> bool:

@@ -100,6 +100,11 @@ LOOKS = (
         theme="remotes",
     ),
     Mutant(
+        "what is only written is not looked after",
+        edit("rows.touched", "_keep_ours(turn, event.system, after, frozenset(columns))", "pass"),
+        first=118459,
+    ),
+    Mutant(
         "held looks are dropped",
         edit("looks.looked", "insort(entry.late, look, key=lambda other: other.order)", "pass"),
         theme="remotes",

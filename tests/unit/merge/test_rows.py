@@ -1,5 +1,9 @@
 """Positions and local rows: repeats, key changes, second rows."""
 
+from typing import Any
+
+from streams.merge.rules import Guard
+from tests.simulation.lenses import Piece, SimpleLens
 from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
 
 
@@ -87,3 +91,34 @@ def test_other_rows_are_remembered_within_a_limit() -> None:
     for other in range(2, 80):
         scene.change("erp", None, local_id=f"[{other}]")
     assert len(scene.state.systems["erp"].others) == 64
+
+
+def _told_only(**more: Any) -> Scene:
+    """erp is told of the phone, and never asked."""
+    pieces = tuple(Piece("plain", (name,), (name,)) for name in ("name", "phone"))
+    return in_step(rules(lens=SimpleLens(pieces, outward=frozenset({"phone"})), **more))
+
+
+def test_what_is_only_written_to_a_system_is_set_right_when_written_over() -> None:
+    scene = _told_only()
+    outcome = scene.change("erp", row("Eva", None))
+    assert (scene.golden.values, outcome.verdicts) == (row("Eva", "1"), [])
+    assert [(c.system, c.units[0].set) for c in outcome.commands] == [("crm", {"name": "Eva"}), ("erp", {"phone": "1"})]
+
+
+def test_what_nobody_has_given_yet_is_not_cleared_where_it_is_only_written() -> None:
+    scene = _told_only()
+    scene.data = None
+    scene.change("erp", row(phone="7"))
+    assert [c.system for c in scene.change("erp", row(phone="8")).commands] == []
+
+
+def test_a_system_that_insists_on_what_is_only_written_to_it_is_left_alone_at_last() -> None:
+    scene, outcomes = _told_only(guard=Guard(flips=2, window_us=10_000)), []
+    for _ in range(3):
+        outcomes.append(scene.change("erp", row(phone="9")))
+        if outcomes[-1].commands:
+            scene.echo("erp", row())
+    (verdict,) = outcomes[-1].verdicts
+    assert (verdict.kind, verdict.rule, verdict.incoming.value) == ("refused", "oscillation", ("9",))
+    assert [len(outcome.commands) for outcome in outcomes] == [1, 1, 0]
