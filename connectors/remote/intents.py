@@ -1,0 +1,155 @@
+"""What the sink was about to do, and what it did, kept until the answers are known to be published.
+
+The order of things for a command: read the row → note the intent (the row as found) → write → note the result.
+Whoever comes after a crash finds the command's last note and knows: nothing was sent; or something was, and the row
+must tell whether it took effect; or it was done, and this is the answer. Notes of a partition are let go when a later
+batch of it comes: then the answers before it are in Kafka, and the fence is raised over them.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from connectors.remote.surroundings import Notes
+from schemas.messages import Command, Result
+
+Place = tuple[str, int]
+"""An entity and a partition of its commands."""
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A write that was about to be sent. `found` is the row before it (its image; None: no row)."""
+
+    command: str
+    found: str | None
+    found_order: int
+    tag: str | None = None
+    version: int | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The last note of a command: what it was about to do, and the answer, if it came to that."""
+
+    intent: Intent | None
+    result: Result | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Entry)
+
+
+@dataclass(slots=True)
+class _Load:
+    values: dict[str, bytes | None] = field(default_factory=dict)
+    is_kept: bool = False
+
+
+class Grouped:
+    """Notes put by many at once, in as few requests as can be: whoever comes while one is out shares the next."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._lock = asyncio.Lock()
+        self._load = _Load()
+
+    def add(self, values: Mapping[str, bytes | None]) -> None:
+        """Let these go along with the next request."""
+        self._load.values.update(values)
+
+    async def put(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep these. Returns when they are safe. Raises UnreachableError."""
+        self._load.values.update(values)
+        mine = self._load
+        async with self._lock:
+            # One that failed, or was cancelled, leaves its load to the next who shares it.
+            if mine.is_kept:
+                return
+            if mine is self._load:
+                self._load = _Load()
+            await self._notes.put(mine.values)
+            mine.is_kept = True
+
+
+class Ledger:
+    """The notes of commands. One for all partitions of a system."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._grouped = Grouped(notes)
+        self._entries: dict[Place, dict[int, Entry]] = {}
+        self._fences: dict[Place, int] = {}
+        for name in notes.names("command/"):
+            self._load(name)
+
+    def begin(self, commands: Sequence[Command]) -> None:
+        """A batch of one partition: the answers of those before it are published."""
+        lowest: dict[Place, int] = {}
+        for command in commands:
+            place = (command.entity, command.partition)
+            lowest[place] = min(command.offset, lowest.get(place, command.offset))
+        for place, offset in lowest.items():
+            self._let_go(place, offset)
+
+    def is_over(self, command: Command) -> bool:
+        """Whether the command was carried out and its answer published."""
+        place = (command.entity, command.partition)
+        if place not in self._fences:
+            noted = self._notes.get(_fence(place))
+            self._fences[place] = -1 if noted is None else int(noted)
+        return command.offset <= self._fences[place]
+
+    def entry(self, command: Command) -> Entry | None:
+        """The last note of a command, if it is this command's and no other's of the same place."""
+        found = self._entries.get((command.entity, command.partition), {}).get(command.offset)
+        known = (
+            None if found is None else found.result.command if found.result else found.intent and found.intent.command
+        )
+        return found if known == command.id else None
+
+    def unfinished(self) -> list[Entry]:
+        """The commands whose writes may have taken effect, and whose answers are not known."""
+        return [entry for entries in self._entries.values() for entry in entries.values() if entry.result is None]
+
+    async def intend(self, command: Command, intent: Intent) -> None:
+        """The write is sent next. Raises UnreachableError."""
+        await self._keep(command, Entry(intent), {})
+
+    async def finish(self, command: Command, result: Result, marks: Mapping[str, bytes | None]) -> None:
+        """The command is done, and this is the answer. Raises UnreachableError."""
+        entry = self.entry(command)
+        await self._keep(command, Entry(None if entry is None else entry.intent, result), marks)
+
+    def withdraw(self, command: Command) -> None:
+        """What was intended was refused as such: nothing was written."""
+        self._entries.get((command.entity, command.partition), {}).pop(command.offset, None)
+
+    async def _keep(self, command: Command, entry: Entry, others: Mapping[str, bytes | None]) -> None:
+        place = (command.entity, command.partition)
+        self._entries.setdefault(place, {})[command.offset] = entry
+        await self._grouped.put({_name(place, command.offset): _encode(entry), **others})
+
+    def _let_go(self, place: Place, below: int) -> None:
+        entries = self._entries.get(place, {})
+        gone = [offset for offset in entries if offset < below]
+        if gone:
+            self._grouped.add({_name(place, offset): None for offset in gone})
+            self._fences[place] = max(gone)
+            self._grouped.add({_fence(place): str(max(gone)).encode()})
+        for offset in gone:
+            del entries[offset]
+
+    def _load(self, name: str) -> None:
+        _, entity, partition, offset = name.split("/")
+        data = self._notes.get(name)
+        if data is not None:
+            self._entries.setdefault((entity, int(partition)), {})[int(offset)] = _decoder.decode(data)
+
+
+def _name(place: Place, offset: int) -> str:
+    return f"command/{place[0]}/{place[1]}/{offset}"
+
+
+def _fence(place: Place) -> str:
+    return f"fence/{place[0]}/{place[1]}"

@@ -1,0 +1,92 @@
+"""What is known of each row of an application: a digest of it as the pipeline was last told, and how old that is.
+
+A mark per row is kept in the notes. It is written when the row's look is safe in Kafka, never before; so a mark that
+is missing or old costs a repeat, and no look is ever lost by one.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from connectors.remote.surroundings import Notes
+
+GONE = b""
+
+
+class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A row as last told. `digest` is GONE where there is none; `order` places the look among the row's others;
+    `versioned`: it is the application's own version; `changed_us` is when the application last changed the row.
+    """
+
+    digest: bytes
+    order: int
+    versioned: bool = False
+    changed_us: int | None = None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was no such row any more."""
+        return self.digest == GONE
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Mark)
+
+
+def name(entity: str, local_id: str) -> str:
+    """The note of a row's mark."""
+    return f"row/{entity}/{local_id}"
+
+
+def encode(mark: Mark) -> bytes | None:
+    """A mark as it is kept. One of a row that is gone is kept only where its number must not go back."""
+    return None if mark.is_gone and not mark.versioned else _encode(mark)
+
+
+@dataclass(slots=True)
+class Marks:
+    """The marks of all rows: those in the notes, and those whose looks are on their way to Kafka."""
+
+    notes: Notes
+    under_way: dict[str, Mark] = field(default_factory=dict)
+
+    def of(self, entity: str, local_id: str) -> Mark | None:
+        """What is known of a row; None: never seen."""
+        note = name(entity, local_id)
+        found, kept = self.under_way.get(note), self._kept(note)
+        if found is None or (kept is not None and kept.order > found.order):
+            return kept
+        return found
+
+    def expect(self, marks: Mapping[str, Mark]) -> None:
+        """Looks that say this are on their way."""
+        self.under_way.update(marks)
+
+    def settled(self, marks: Mapping[str, Mark]) -> dict[str, bytes | None]:
+        """Those looks have arrived: what to note. An elder look never takes the place of a younger one."""
+        for note, mark in marks.items():
+            if self.under_way.get(note) == mark:
+                del self.under_way[note]
+        return {note: encode(mark) for note, mark in marks.items() if self._is_newer(note, mark)}
+
+    def forget_under_way(self) -> None:
+        """What was on its way did not arrive."""
+        self.under_way.clear()
+
+    def rows(self, entity: str) -> Iterator[str]:
+        """The local ids of all rows that are there as far as is known."""
+        prefix = name(entity, "")
+        for note in {*self.notes.names(prefix), *(one for one in self.under_way if one.startswith(prefix))}:
+            local_id = note.removeprefix(prefix)
+            mark = self.of(entity, local_id)
+            if mark is not None and not mark.is_gone:
+                yield local_id
+
+    def _is_newer(self, note: str, mark: Mark) -> bool:
+        kept = self._kept(note)
+        return kept is None or mark.order > kept.order
+
+    def _kept(self, note: str) -> Mark | None:
+        data = self.notes.get(note)
+        return None if data is None else _decoder.decode(data)

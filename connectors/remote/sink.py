@@ -1,0 +1,107 @@
+"""The sink of an application without a log: reads, compares, writes, and says what it found and what it left.
+
+Commands of one batch run side by side, those of one record in their order. What comes of a command is noted before it
+is answered, so a batch that comes again is answered from the notes, and nothing is written twice.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from connectors.base import Effect, TableSpec
+from connectors.errors import ConnectorsError
+from connectors.remote import metrics
+from connectors.remote.creations import Creation
+from connectors.remote.engine import Engine
+from connectors.remote.intents import Ledger
+from connectors.remote.writes import Writer
+from schemas.messages import Command, Result
+
+log = structlog.get_logger(__name__)
+
+PUBLISH_GRACE_S = 5.0
+"""How long rows that nobody knows wait for the answer of a finished create, if nobody says when it is published."""
+
+
+class RemoteSink:
+    """Carries out commands, under the rules of `connectors.base.Sink`; every answer is an `Effect.result`.
+
+    Whoever publishes the answers may say so (`published`), so that looks at rows just created wait no longer than
+    they must.
+    """
+
+    def __init__(self, engine: Engine, specs: Sequence[TableSpec], concurrency: int) -> None:
+        self._engine = engine
+        self._resources = engine.resources(specs)
+        self._ledger = Ledger(engine.surroundings.notes)
+        self._places = asyncio.Semaphore(concurrency)
+        self._created: set[tuple[str, str]] = set()
+
+    async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
+        """Carry out a batch of one partition. Raises UnreachableError; what was done by then is noted, and answered
+        when the batch comes again."""
+        self._ledger.begin(commands)
+        lanes: dict[tuple[str, str], list[Command]] = {}
+        for command in commands:
+            lanes.setdefault((command.entity, command.record_id), []).append(command)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._lane(lane)) for lane in lanes.values()]
+        self._engine.began.set()
+        done = {command: effect for task in tasks for command, effect in task.result().items()}
+        for effect in done.values():
+            if isinstance(effect, ConnectorsError):
+                raise effect
+        metrics.DOWN.labels(self._engine.system).set(0)
+        return [effect for command in commands if isinstance(effect := done[command.id], Effect)]
+
+    async def published(self, effects: Sequence[Effect]) -> None:
+        """These answers are in Kafka."""
+        for effect in effects:
+            if effect.result is not None:
+                self._engine.creates.end(effect.result.entity, effect.command)
+
+    async def close(self) -> None:
+        """Nothing is held open: the application's connections are the connector's."""
+
+    async def _lane(self, commands: Sequence[Command]) -> dict[str, Effect | ConnectorsError]:
+        """The commands of one record. An error stands for the command and those behind it."""
+        done: dict[str, Effect | ConnectorsError] = {}
+        for place, command in enumerate(commands):
+            try:
+                async with self._places:
+                    done[command.id] = await self._effect(command)
+            except ConnectorsError as error:
+                metrics.DOWN.labels(self._engine.system).set(1)
+                return done | {one.id: error for one in commands[place:]}
+        return done
+
+    async def _effect(self, command: Command) -> Effect:
+        if self._ledger.is_over(command):
+            return Effect(command.id, None)
+        entry = self._ledger.entry(command)
+        if entry is not None and entry.result is not None:
+            return _answered(entry.result)
+        resource = self._resources.get(command.entity)
+        if resource is None:
+            reason = f"{self._engine.system} holds no entity {command.entity} in this project"
+            return Effect(command.id, "failed", reason)
+        writer = Writer(self._engine, self._ledger, resource, command)
+        result = await writer.carry_out(Creation(writer).attempt if command.op == "c" else writer.attempt)
+        self._release(command, result)
+        metrics.WRITES.labels(self._engine.system, "failed" if result.outcome == "failed" else "answered").inc()
+        return _answered(result)
+
+    def _release(self, command: Command, result: Result) -> None:
+        """Looks wait for a create until its answer is published; if nothing was made, there is nothing to wait for."""
+        if command.op != "c":
+            return
+        if result.left is None:
+            self._engine.creates.end(command.entity, command.id)
+        else:
+            loop = asyncio.get_running_loop()
+            loop.call_later(PUBLISH_GRACE_S, self._engine.creates.end, command.entity, command.id)
+
+
+def _answered(result: Result) -> Effect:
+    return Effect(result.command, result.outcome, result.error, result)

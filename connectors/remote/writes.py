@@ -1,0 +1,239 @@
+"""One command to a row of an application without a log (creates have a module of their own).
+
+Read → compare with what the merge expects → write → answer. The answer has the row found and the row left, and where
+both stand among the looks. A write whose answer was lost, or that was under way when the process ended, is looked for
+before anything is sent again: a row that holds what was to be written was written; one that is as it was before is
+written now; any other is somebody's edit, and is left alone.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from connectors.errors import ConnectorsError
+from connectors.remote import marks, metrics
+from connectors.remote.api import AnswerLostError, Found, MovedError, RowRefusedError
+from connectors.remote.engine import Engine, Resource
+from connectors.remote.intents import Intent, Ledger
+from connectors.remote.values import decode
+from schemas.messages import Command, Outcome, Result
+
+ATTEMPTS = 4
+FIRST_PAUSE_S = 0.25
+Values = Mapping[str, Any]
+Attempt = Callable[[], Awaitable[Result]]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row as it was at one time (None: no row), and where that stands among the looks at it."""
+
+    found: Found | None
+    order: int
+    versioned: bool
+
+
+class Writer:
+    """Carries out one command. Made for it, used once."""
+
+    def __init__(self, engine: Engine, ledger: Ledger, resource: Resource, command: Command) -> None:
+        self.engine = engine
+        self.ledger = ledger
+        self.resource = resource
+        self.columns = resource.columns
+        self.api = resource.api
+        self.command = command
+
+    async def carry_out(self, attempt_it: Attempt) -> Result:
+        """Try until it is answered. Raises UnreachableError; then what was sent is noted."""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                await self.engine.clock.sleep(FIRST_PAUSE_S * 2 ** (attempt - 1))
+            try:
+                return await attempt_it()
+            except MovedError as error:
+                # Refused as such: nothing of it was written.
+                self.ledger.withdraw(self.command)
+                trouble: ConnectorsError = error
+            except AnswerLostError as error:
+                metrics.WRITES.labels(self.engine.system, "lost").inc()
+                trouble = error
+        raise self.engine.unreachable(f"command {self.command.id}: {trouble}") from trouble
+
+    async def attempt(self) -> Result:
+        """One try at an update or a delete. Raises MovedError, AnswerLostError, UnreachableError."""
+        command = self.command
+        local_id = command.local_id or ""
+        async with self.engine.locks.of((self.resource.entity, local_id)):
+            seen = await self.look(local_id)
+            try:
+                units = self.units()
+                return await (self._update(seen, units) if command.op == "u" else self._delete(seen, units))
+            except RowRefusedError as error:
+                self.ledger.withdraw(command)
+                return await self.answer(seen, seen, error=error.reason)
+
+    # --- rows that are there
+
+    async def _update(self, seen: Seen, units: Sequence[tuple[Values, Values]]) -> Result:
+        intent = self.intent()
+        if intent is not None and (answer := self._taken_up(seen, intent, units)) is not None:
+            return await self.answer(*answer)
+        if seen.found is None or self.resource.is_resting(seen.found):
+            return await self.answer(seen, seen)
+        values = self._applicable(seen.found.values, units)
+        if not values:
+            return await self.answer(seen, seen)
+        if "u" not in self.api.abilities.writes:
+            raise self.refused("the application does not let rows be changed")
+        return await self.write(seen, self.api.update(seen.found, self.columns.typed(values)))
+
+    def _taken_up(self, seen: Seen, intent: Intent, units: Sequence[tuple[Values, Values]]) -> tuple[Seen, Seen] | None:
+        """What an earlier attempt found and left, if its write took effect or must not be sent again."""
+        noted = self._noted(intent)
+        if seen.found is None or noted.found is None:
+            return noted, seen
+        if self.columns.same(self._applicable(noted.found.values, units), seen.found.values):
+            return noted, seen
+        return None if self._is_as_noted(seen.found, noted.found) else (seen, seen)
+
+    def _applicable(self, row: Values, units: Sequence[tuple[Values, Values]]) -> dict[str, Any]:
+        """The columns to set: of every unit that is as expected, and not yet as wanted."""
+        wanted: dict[str, Any] = {}
+        for base, values in units:
+            if self.columns.same(base, row) and not self.columns.same(values, row):
+                wanted |= values
+        return wanted
+
+    async def _delete(self, seen: Seen, units: Sequence[tuple[Values, Values]]) -> Result:
+        intent, found, removal = self.intent(), seen.found, self.resource.spec.removal
+        if intent is not None:
+            noted = self._noted(intent)
+            if found is None or self.resource.is_resting(found):
+                return await self.answer(noted, seen)
+            if noted.found is None or not self._is_as_noted(found, noted.found):
+                return await self.answer(seen, seen)
+        if found is None or self.resource.is_resting(found) or not self.columns.same(units[0][0], found.values):
+            return await self.answer(seen, seen)
+        if removal.mode == "inactive":
+            return await self.write(seen, self.api.update(found, {str(removal.column): removal.value}))
+        if "d" not in self.api.abilities.writes:
+            raise self.refused("the application does not let rows be deleted")
+        return await self.write(seen, self._deleted(found))
+
+    async def _deleted(self, found: Found) -> None:
+        await self.api.delete(found)
+
+    # --- steps that creates share
+
+    async def look(self, local_id: str) -> Seen:
+        """The row now. Raises UnreachableError also where the application refuses to say: then nothing is known."""
+        number = self.engine.numbers.take()
+        try:
+            found = await self.api.get(local_id)
+        except (RowRefusedError, AnswerLostError) as error:
+            raise self.engine.unreachable(f"row {local_id} cannot be read: {error}") from error
+        return self.seen(local_id, found, number)
+
+    def seen(self, local_id: str, found: Found | None, number: int) -> Seen:
+        """A look with its place among the others."""
+        return Seen(found, *self.engine.order(self.resource, local_id, found, number))
+
+    async def write(self, seen: Seen, request: Coroutine[Any, Any, Found | None]) -> Result:
+        """Note what is about to be sent, send it, and answer. Raises RowRefusedError, MovedError, AnswerLostError."""
+        assert seen.found is not None
+        try:
+            await self.intend(seen)
+        except BaseException:
+            request.close()
+            raise
+        row = (self.resource.entity, seen.found.local_id)
+        number = self.engine.numbers.take()
+        self.engine.writes.begin(row)
+        try:
+            left = await request
+        finally:
+            self.engine.writes.end(row)
+        return await self.answer(seen, await self._left(seen, left, number))
+
+    async def intend(self, seen: Seen) -> None:
+        """Note that a write comes next, and what the row was before it."""
+        found = seen.found
+        image = None if found is None else self.columns.image(found.values)
+        tag, version = (None, None) if found is None else (found.tag, found.version)
+        await self.ledger.intend(self.command, Intent(self.command.id, image, seen.order, tag, version))
+
+    async def _left(self, seen: Seen, left: Found | None, number: int) -> Seen:
+        if left is None:
+            return Seen(None, seen.order + 1, True) if seen.versioned else Seen(None, number, False)
+        if seen.versioned and left.version is None:
+            return await self.look(left.local_id)
+        return self.seen(left.local_id, left, number)
+
+    async def answer(self, found: Seen, left: Seen, error: str | None = None, local_id: str | None = None) -> Result:
+        """Note the answer, and what is known of the row by it."""
+        command, row = self.command, left.found or found.found
+        local_id = local_id or command.local_id or (row.local_id if row else None)
+        outcome: Outcome = "applied" if error is None else "failed"
+        result = Result(
+            command=command.id,
+            record_id=command.record_id,
+            entity=command.entity,
+            system=command.system,
+            local_id=local_id,
+            found_order=found.order,
+            found=self._image(found.found),
+            left_order=left.order,
+            left=self._image(left.found),
+            outcome=outcome,
+            error=error,
+            ts_us=self.engine.clock.now_us(),
+        )
+        mark = self.engine.mark(self.resource, left.found, left.order, left.versioned)
+        noted = {} if local_id is None else {marks.name(command.entity, local_id): marks.encode(mark)}
+        await self.ledger.finish(command, result, noted | self.engine.number_note())
+        return result
+
+    def _image(self, found: Found | None) -> str | None:
+        return None if found is None else self.columns.image(found.values)
+
+    # --- what the command and its notes say
+
+    def units(self) -> list[tuple[Values, Values]]:
+        """Each unit's expected and wanted values; no row is {}. Raises RowRefusedError for what fits no row."""
+        try:
+            found = [(_values(unit.base), _values(unit.set)) for unit in self.command.units]
+        except msgspec.DecodeError as error:
+            raise self.refused(f"the command cannot be read: {error}") from error
+        unknown = sorted({name for pair in found for side in pair for name in side} - set(self.columns.names))
+        if unknown or not found:
+            raise self.refused(f"{self.api.name} has no column {', '.join(unknown)}" if unknown else "it is empty")
+        return found
+
+    def intent(self) -> Intent | None:
+        """What an earlier attempt was about to do."""
+        entry = self.ledger.entry(self.command)
+        return None if entry is None else entry.intent
+
+    def refused(self, reason: str) -> RowRefusedError:
+        """Something that is not to be had, however often it is tried."""
+        return RowRefusedError(self.engine.system, reason)
+
+    def _noted(self, intent: Intent) -> Seen:
+        if intent.found is None:
+            return Seen(None, intent.found_order, intent.version is not None)
+        found = Found(self.command.local_id or "", decode(intent.found), intent.version, None, intent.tag)
+        return Seen(found, intent.found_order, intent.version is not None)
+
+    def _is_as_noted(self, now: Found, noted: Found) -> bool:
+        if now.tag is not None and noted.tag is not None:
+            return now.tag == noted.tag
+        if now.version is not None and noted.version is not None:
+            return now.version == noted.version
+        return self.columns.digest(now.values) == self.columns.digest(noted.values)
+
+
+def _values(text: str | None) -> Values:
+    return {} if text is None else decode(text)
