@@ -1,0 +1,171 @@
+"""Webhooks: which rows a delivery is about, and what is told for it."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.errors import RefusedError
+from connectors.remote.api import Abilities, Page
+from connectors.remote.hints import Hint, HintReader, read_rules
+from connectors.remote.memory import MemoryApi, MemoryApplication
+from connectors.remote.surroundings import Hook
+from tests.unit.remote.bench import COLUMNS, Bench, bench, row, told
+
+FETCHED = [{"resource": "members", "id": "id"}]
+TRUSTED = [{"resource": "members", "id": "id", "row": "row", "fetch": False, "deleted": "item.row == null"}]
+
+
+def hints(rules: Any, body: Any, headers: dict[str, str] | None = None) -> list[Hint]:
+    application = MemoryApplication()
+    apis = {"members": MemoryApi(application.resource("members", COLUMNS, Abilities()))}
+    reader = HintReader("blog", read_rules("blog", rules, ["members"]), apis)
+    return reader.read(Hook((0, 0), "1", msgspec.json.encode(body), headers or {}, 0))
+
+
+async def hooked(records: Any, **how: Any) -> tuple[Bench, str]:
+    """A loaded application with webhooks and one row."""
+    blog = bench(flows=["webhook"], records=records, **how)
+    ada = blog.members.insert(email="ada@example.org", name="Ada")
+    await blog.load()
+    blog.hooks.acked = len(blog.application.sent)
+    return blog, ada
+
+
+# --- what is told
+
+
+async def test_a_delivery_leads_to_a_look() -> None:
+    blog, ada = await hooked(FETCHED)
+    blog.members.update(ada, name="Countess")
+    (change,) = await blog.next()
+    assert told([change]) == [("u", ada)] and row(change.after)["name"] == "Countess"
+    assert blog.hooks.acked == len(blog.application.sent)
+
+
+async def test_a_delivery_about_a_delete_leads_to_a_look() -> None:
+    blog, ada = await hooked(FETCHED)
+    blog.members.delete(ada)
+    assert told(await blog.next()) == [("d", ada)]
+
+
+async def test_late_and_repeated_deliveries_tell_nothing_old() -> None:
+    blog, ada = await hooked(FETCHED)
+    for name in ("B", "C", "D"):
+        blog.members.update(ada, name=name)
+    blog.application.sent += blog.application.sent[-3:]
+    blog.application.sent.reverse()
+    assert [row(change.after)["name"] for change in await blog.next()] == ["D"]
+
+
+async def test_deliveries_are_let_go_only_when_what_they_led_to_is_safe() -> None:
+    blog, ada = await hooked(FETCHED)
+    before = blog.hooks.acked
+    blog.members.update(ada, name="Countess")
+    await blog.read(lambda found: len(found) >= 1, acked=False)
+    assert blog.hooks.acked == before
+    blog.restart()
+    assert told(await blog.next()) == [("u", ada)]
+
+
+async def test_a_trusted_delivery_is_taken_as_it_is_if_it_is_later() -> None:
+    blog, ada = await hooked(TRUSTED)
+    blog.members.update(ada, name="Countess")
+    body = msgspec.json.decode(blog.application.sent[-1])
+    blog.application.sent[-1] = msgspec.json.encode(body | {"row": body["row"] | {"name": "From the delivery"}})
+    changes = await blog.next()
+    # What it holds says nothing of its age: the row itself is asked for.
+    assert [row(change.after)["name"] for change in changes] == ["Countess"]
+
+
+# --- which rows
+
+
+@pytest.mark.parametrize(
+    ("rule", "body", "expected"),
+    [
+        ({"id": "member.current.id | member.previous.id"}, {"member": {"previous": {"id": 7}}}, [(7, False)]),
+        ({"id": "member.id", "when": "member.kind == 'paid'"}, {"member": {"id": 7, "kind": "free"}}, []),
+        ({"id": "member.id", "when": "missing.name == 1"}, {"member": {"id": 7}}, []),
+        ({"id": "id", "deleted": "event == 'gone'"}, {"id": 7, "event": "gone"}, [(7, True)]),
+        ({"id": "id", "each": "events"}, {"events": [{"id": 1}, {}, {"id": 2}]}, [(1, False), (2, False)]),
+        ({"id": "id", "each": "events"}, {"events": "none"}, []),
+        ({"id": "ids[1]"}, {"ids": [1, 2]}, [(2, False)]),
+        ({"id": "id", "deleted": "headers['x-topic'] == 'gone'"}, {"id": 7}, [(7, True)]),
+        ({"id": "id"}, [1, 2], []),
+        ({"id": "id"}, {"id": {"nested": 1}}, []),
+    ],
+)
+def test_the_rows_of_a_delivery(rule: Any, body: Any, expected: Any) -> None:
+    found = hints([{"resource": "members", **rule}], body, {"x-topic": "gone"})
+    assert [(hint.key[0], hint.is_gone) for hint in found] == expected
+
+
+def test_a_body_that_is_no_json_is_about_nothing() -> None:
+    reader = HintReader("blog", read_rules("blog", FETCHED, ["members"]), {})
+    assert reader.read(Hook((0, 0), "1", b"\xff{", {}, 0)) == []
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ({"resource": "member", "id": "id"}, "records.0.resource.*Did you mean members"),
+        ({"resource": "members"}, "records.0: it needs resource and id"),
+        ({"resource": "members", "id": "a..b"}, "is no path"),
+        ({"resource": "members", "id": "id", "when": "1 +"}, "when.*is no expression"),
+        ({"resource": "members", "id": "id", "fetched": True}, "fetched: there is no such setting"),
+        ({"resource": "members", "id": "id", "fetch": False}, "needs `row`"),
+    ],
+)
+def test_a_rule_that_does_not_fit_is_refused(rule: Any, reason: str) -> None:
+    with pytest.raises(RefusedError, match=reason):
+        read_rules("blog", [rule], ["members"])
+
+
+# --- beside the sink
+
+
+async def test_a_row_that_our_create_makes_is_not_told_before_its_answer() -> None:
+    blog, _ = await hooked(FETCHED)
+    entered, go_on = asyncio.Event(), asyncio.Event()
+    inner = blog.api.create
+
+    async def slow(values: Any, key: str) -> Any:
+        made = await inner(values, key)
+        entered.set()
+        await go_on.wait()
+        return made
+
+    blog.api.create = slow  # type: ignore[method-assign]
+    sink = blog.sink()
+    applying = asyncio.create_task(sink.apply([blog.commands.create({"email": "eve@example.org"})]))
+    await entered.wait()
+    reading = asyncio.create_task(blog.next())
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert not reading.done()
+    go_on.set()
+    (effect,) = await applying
+    await sink.published([effect])
+    assert effect.result is not None
+    eve = str(effect.result.local_id)
+    blog.members.update(eve, name="Edited")
+    (change,) = await reading
+    assert told([change]) == [("u", eve)] and change.seq > effect.result.left_order
+
+
+async def test_a_listed_row_that_was_written_meanwhile_is_looked_at_again() -> None:
+    blog, ada = await hooked(FETCHED)
+    await blog.connector.sync_now()
+    inner = blog.api.page
+
+    async def stale(cursor: str | None, since_us: int | None = None) -> Page:
+        page = await inner(cursor, since_us)
+        await blog.apply(blog.commands.update(ada, ({"name": "Ada"}, {"name": "Ours"})))
+        blog.api.page = inner  # type: ignore[method-assign]
+        return page
+
+    blog.api.page = stale  # type: ignore[method-assign]
+    assert await blog.quiet(1) == []
+    assert blog.members.rows()[ada]["name"] == "Ours"
