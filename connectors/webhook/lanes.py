@@ -133,16 +133,10 @@ class Lane:
             while True:
                 try:
                     await self._round()
-                except (KafkaError, TopicMissingError, TimeoutError) as error:
-                    self._shut(str(error) or type(error).__name__)
+                except (KafkaError, TopicMissingError, OSError) as error:
                     await self._pause(error)
         finally:
-            self._shut("the bridge stops")
-
-    async def empty(self) -> None:
-        """Return when nothing waits."""
-        while self._under_way:
-            await asyncio.gather(*(one.waiter() for one in self._under_way.values()), return_exceptions=True)
+            self._shut()
 
     async def _round(self) -> None:
         producer = AIOKafkaProducer(
@@ -161,6 +155,8 @@ class Lane:
                 await self._some()
                 await self._send(producer)
         finally:
+            # Before the producer is done with, which may take it a while: nobody should wait for that.
+            self._shut()
             await _discard(producer)
 
     def _opened(self) -> None:
@@ -168,10 +164,11 @@ class Lane:
         OPEN.labels(self._system).set(1)
         log.info("deliveries are taken", system=self._system, topic=self._topic, remembered=len(self._deliveries))
 
-    def _shut(self, reason: str) -> None:
+    def _shut(self) -> None:
         self._open = False
         OPEN.labels(self._system).set(0)
-        self._settle(list(self._under_way.values()), NotKeptError(self._system, reason))
+        error = NotKeptError(self._system, "Kafka did not acknowledge it in time")
+        self._settle(list(self._under_way.values()), error)
         self._waiting.clear()
 
     async def _pause(self, error: Exception) -> None:

@@ -81,6 +81,11 @@ class WebhookServer:
         self._lanes: list[asyncio.Task[None]] = []
         self.port = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether every system's deliveries are taken."""
+        return all(desk.lane.is_open for desk in self._desks.values())
+
     async def start(self) -> None:
         """Listen, and begin to connect to Kafka; until it answers, senders are told to come again."""
         if self._runner is not None:
@@ -112,6 +117,8 @@ class WebhookServer:
 
     async def wait(self) -> None:
         """Return never; raises what broke a lane, which is a fault of ours."""
+        if not self._lanes:
+            await asyncio.Event().wait()
         done, _ = await asyncio.wait(self._lanes, return_when=asyncio.FIRST_COMPLETED)
         for lane in done:
             lane.result()
@@ -173,13 +180,21 @@ class WebhookServer:
         if request.headers.get("Expect", "").lower() == "100-continue":
             await request.writer.write(EXPECTED)
             request.writer.output_size = 0
-        if request.content.is_eof():
-            return await self._chunks(request, limit_bytes)
+        if request.content.is_eof() and request.content.exception() is None:
+            return self._whole(request, limit_bytes)
         try:
             async with asyncio.timeout(self._settings.read_timeout_s):
                 return await self._chunks(request, limit_bytes)
         except TimeoutError:
             raise BodyRefusedError(Answer(408, "too_slow", reason="the body did not come in time")) from None
+
+    def _whole(self, request: web.BaseRequest, limit_bytes: int) -> bytes:
+        """A body that came with its head, as most do."""
+        body = request.content.read_nowait()
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+        self._room.take(len(body))
+        return body
 
     async def _chunks(self, request: web.BaseRequest, limit_bytes: int) -> bytes:
         chunks, size = list[bytes](), 0

@@ -21,6 +21,7 @@ from connectors.errors import ConnectorsError
 
 Headers = Sequence[tuple[str, str]]
 Algorithm = Literal["sha1", "sha256", "sha512"]
+SIZES_BYTES = {name: hashlib.new(name).digest_size for name in ("sha1", "sha256", "sha512")}
 TOLERANCE_S = 300
 PART = re.compile(r"\{(method|url|id|timestamp|body)\}")
 DIGITS = re.compile(r"[0-9]{1,16}")
@@ -48,7 +49,8 @@ class Request:
 
     def header(self, name: str) -> str | None:
         """The value of a header, None where it is absent. Raises SignatureRefusedError where it comes twice."""
-        found = [value for given, value in self.headers if given.lower() == name.lower()]
+        wanted, length = name.lower(), len(name)
+        found = [value for given, value in self.headers if len(given) == length and given.lower() == wanted]
         if len(found) > 1:
             raise SignatureRefusedError(f"header {name} comes {len(found)} times")
         return found[0] if found else None
@@ -146,8 +148,8 @@ class Scheme:
         except (ValueError, binascii.Error):
             return None
         # fromhex reads over blanks.
-        blank = any(character.isspace() for character in text)
-        return None if blank or len(found) != hashlib.new(self.algorithm).digest_size else found
+        blanks = self.encoding == "hex" and len(text) != 2 * len(found)
+        return None if blanks or len(found) != SIZES_BYTES[self.algorithm] else found
 
     def _instant(self, text: str, now_s: float) -> float:
         sent_s = _seconds(text, self.unit)
@@ -166,6 +168,8 @@ class Scheme:
         return request.required(self.id_header) if "{id}" in self.signed else request.header(self.id_header)
 
     def _text(self, request: Request, delivery_id: str, timestamp: str) -> bytes:
+        if self.signed == "{body}":
+            return request.body
         parts = {
             "method": request.method.encode(),
             "url": _raw(_plain(request.url) if self.plain_url else request.url),

@@ -36,7 +36,7 @@ async def bridging(kafka_bootstrap: str, topic: str) -> AsyncIterator[Bridging]:
             server = senders.server(kafka_bootstrap, topic, option, **settings)
             stack.push_async_callback(server.stop)
             await server.start()
-            await eventually(lambda: all(desk.lane.is_open for desk in server._desks.values()))
+            await eventually(lambda: server.is_open)
             return Sender(server.port, session, "https" if "tls" in settings else "http")
 
         yield start
