@@ -15,7 +15,7 @@ from benchmarks import report
 from benchmarks.stage import Scale, Stage
 from duplex import logs
 
-NAMES = ("capture", "relay", "processor", "merge", "conflicts", "sink", "end_to_end")
+NAMES = ("capture", "relay", "processor", "merge", "conflicts", "sink", "bridge", "end_to_end")
 LONG = ("explain",)
 
 
