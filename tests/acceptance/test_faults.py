@@ -22,7 +22,7 @@ async def edit_arrives(showing: Showing, number: int, phone: str) -> None:
             query = "select tel from shop.customers where mail = $1"
             return bool(await erp.fetchval(query, person(number).email) == phone)
 
-        await eventually(arrived, timeout_s=30, message=f"the edit of {person(number).email} did not arrive")
+        await eventually(arrived, timeout_s=90, message=f"the edit of {person(number).email} did not arrive")
 
 
 async def test_bytes_that_are_no_message_become_dead_letters_and_nothing_waits(showing: Showing) -> None:
@@ -42,7 +42,7 @@ async def test_bytes_that_are_no_message_become_dead_letters_and_nothing_waits(s
         origins = {one["headers"]["__connect.errors.topic"] for one in found if one["value"] == "not a message"}
         return origins == set(spoilt) and len(found) == len(spoilt) * topics.partitions
 
-    await eventually(all_there, timeout_s=30, message="not every spoilt message is in the dead letters")
+    await eventually(all_there, timeout_s=90, message="not every spoilt message is in the dead letters")
 
 
 async def test_a_row_that_a_constraint_refuses_holds_up_no_other_and_comes_when_it_fits(showing: Showing) -> None:
@@ -54,7 +54,7 @@ async def test_a_row_that_a_constraint_refuses_holds_up_no_other_and_comes_when_
         rename = "update shop.contacts set last_name = $2 where email = $1"
         await crm.execute(rename, person(3).email, "of a very very long name indeed")
         await edit_arrives(showing, 4, "not held up")
-        await eventually(lambda: refused(showing), timeout_s=30, message="status does not show the refusal")
+        await eventually(lambda: refused(showing), timeout_s=90, message="status does not show the refusal")
         await crm.execute(rename, person(3).email, "Short")
     await showing.settled()
     await showing.nothing_lost_or_doubled()

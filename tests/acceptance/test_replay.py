@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import asyncpg
@@ -15,13 +15,14 @@ from schemas.topics import Topics
 from tests.acceptance.showings import Showing
 from tests.waiting import eventually
 
-CLASHES = range(140, 170)
+CLASHES, OTHERS = range(140, 155), range(155, 170)
+on_the_shared_one = pytest.mark.asyncio(loop_scope="module")
 
 
-async def clash(showing: Showing) -> None:
+async def clash(showing: Showing, numbers: Iterable[int]) -> None:
     """The same phone on both sides, at once; erp's clock a little later."""
     async with showing.connected() as (crm, erp):
-        for number in CLASHES:
+        for number in numbers:
             email = person(number).email
             await asyncio.gather(
                 crm.execute("update shop.contacts set phone = $2 where email = $1", email, f"crm {number}"),
@@ -38,7 +39,7 @@ async def lived(showing: Showing) -> None:
     """A pipeline that has loaded, met conflicts, and is at rest."""
     await showing.start()
     await showing.settled()
-    await clash(showing)
+    await clash(showing, CLASHES)
     await showing.settled()
 
 
@@ -50,38 +51,34 @@ def other_rules(showing: Showing) -> str:
     return str(path)
 
 
-async def phones(showing: Showing) -> set[str]:
-    async with showing.connected() as (crm, erp):
-        emails = [person(number).email for number in CLASHES]
-        rows = await crm.fetch("select phone from shop.contacts where email = any($1)", emails)
-        rows += await erp.fetch("select tel from shop.customers where mail = any($1)", emails)
-    return {row[0] for row in rows}
-
-
-async def test_the_same_rules_make_the_live_state_byte_for_byte(showing: Showing) -> None:
-    await lived(showing)
-    found = await replayed(showing)
+@on_the_shared_one
+async def test_the_same_rules_make_the_live_state_byte_for_byte(shared: Showing) -> None:
+    await clash(shared, CLASHES)
+    await shared.settled()
+    found = await replayed(shared)
     assert found["equal"]
     assert found["differences"] == 0
     assert [each["digest"] for each in found["partitions"]] == [each["live_digest"] for each in found["partitions"]]
     assert sum(each["records"] for each in found["partitions"]) == 300
     assert sum(each["bookkeeping"] for each in found["partitions"]) == 0
-    assert "byte for byte" in await showing.call("replay", "--restart")
+    assert "byte for byte" in await shared.call("replay", "--restart")
 
 
-async def test_other_rules_list_what_would_be_otherwise_and_apply_it(showing: Showing) -> None:
-    await lived(showing)
-    rules = other_rules(showing)
-    found = await replayed(showing, "--rules", rules)
+@on_the_shared_one
+async def test_other_rules_list_what_would_be_otherwise_and_apply_it(shared: Showing) -> None:
+    await clash(shared, OTHERS)
+    await shared.settled()
+    rules = other_rules(shared)
+    found = await replayed(shared, "--rules", rules)
     otherwise = {change["record_id"]: {field["field"] for field in change["fields"]} for change in found["records"]}
-    past = await showing.history()
+    past = await shared.history()
     clashed = {each.record_id for each in past.conflicts.values() if each.field == "phone"}
     assert otherwise.keys() == clashed
     assert all(fields == {"phone"} for fields in otherwise.values())
-    assert len(clashed) >= len(CLASHES) // 2
-    await showing.call("replay", "--rules", rules, "--apply", "--yes")
-    await eventually(lambda: _none_left(showing, rules), timeout_s=60, message="the difference stays")
-    await showing.settled()
+    assert len(clashed) >= len(OTHERS) // 2
+    await shared.call("replay", "--rules", rules, "--apply", "--yes")
+    await eventually(lambda: _none_left(shared, rules), timeout_s=120, message="the difference stays")
+    await shared.settled()
 
 
 async def _none_left(showing: Showing, rules: str) -> bool:
@@ -89,11 +86,12 @@ async def _none_left(showing: Showing, rules: str) -> bool:
     return all(not change["fields"] for change in found["records"])
 
 
-async def test_rules_that_the_log_cannot_follow_are_refused_with_their_place(showing: Showing) -> None:
-    text = (showing.folder / "duplex.yaml").read_text()
-    wrong = showing.folder / "wrong.yaml"
+@on_the_shared_one
+async def test_rules_that_the_log_cannot_follow_are_refused_with_their_place(shared: Showing) -> None:
+    text = (shared.folder / "duplex.yaml").read_text()
+    wrong = shared.folder / "wrong.yaml"
     wrong.write_text(text.replace("phone: phone", "phone: mobile"))
-    told = await showing.call("replay", "--rules", str(wrong), accepted=(2,))
+    told = await shared.call("replay", "--rules", str(wrong), accepted=(2,))
     assert told == ""
 
 
