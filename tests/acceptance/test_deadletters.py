@@ -73,11 +73,11 @@ def topics(place: Place) -> Topics:
 async def letters(shop: Shop, count: int, *filters: str) -> list[dict[str, Any]]:
     """The open letters that the filters mean, once there are so many."""
 
-    async def listed() -> list[dict[str, Any]] | None:
+    async def listed() -> list[dict[str, Any]]:
         found = await shop.json("deadletters", "list", "--each", *filters)
-        return found["letters"] if found["count"] == count else None
+        return found["letters"] if found["count"] == count else []
 
-    return await eventually(listed, timeout_s=30, message=f"not {count} dead letters") or []
+    return await eventually(listed, timeout_s=30, message=f"not {count} dead letters")
 
 
 async def send(shop: Shop, topic: str, key: bytes, value: bytes) -> None:
