@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import msgspec
 from aiokafka import TopicPartition
 
-from connectors.base import ColumnInfo, Problem, TableInfo, TableSpec
+from connectors.base import ColumnInfo, Kind, Problem, TableInfo, TableSpec
 from connectors.errors import RefusedError
 from connectors.kafka import checks, marks, samples
 from connectors.kafka.clusters import Cluster, Topic
@@ -133,3 +133,6 @@ class KafkaConnector:
 def _unmapped(spec: TableSpec) -> TableSpec:
     """The same without columns: what is not known yet cannot be missing."""
     return TableSpec(spec.entity, spec.table, (), (), spec.key)
+
+
+kind = Kind(connector, writes=False)

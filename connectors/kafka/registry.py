@@ -1,6 +1,7 @@
 """A schema registry of Confluent's protocol, asked for the schemas of Avro messages by their numbers."""
 
-from collections.abc import Iterable, Mapping
+import base64
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from connectors.errors import RefusedError, UnreachableError
 from connectors.http.destinations import DestinationRefusedError, VettingResolver
 from connectors.kafka.errors import UnreadableError
 from connectors.kafka.settings import Registry
-from connectors.kafka.shapes import of_avro, without_logical_types
+from connectors.kafka.shapes import Shape, of_avro, without_logical_types
 from connectors.kafka.wires import Written
 
 TIMEOUT_S = 20.0
@@ -67,14 +68,8 @@ class RegistryClient:
             return UnreadableError(f"the registry knows no schema {number}")
         if answer.schema_type != "AVRO":
             return UnreadableError(f"schema {number} of the registry is {answer.schema_type}, not Avro")
-        named: dict[str, Any] = {}
         try:
-            for text in await self._referenced(answer):
-                _parse(text, named)
-            full = _parse(answer.schema, named)
-            return Written(
-                _parse(answer.schema, {}, plain=True) if not answer.references else _plain(full), of_avro(full)
-            )
+            return _read([*await self._referenced(answer), answer.schema])
         except (SchemaParseException, msgspec.DecodeError, ValueError, KeyError, TypeError) as error:
             return UnreadableError(f"schema {number} of the registry cannot be used ({error!r})")
         except UnreadableError as error:
@@ -132,24 +127,31 @@ class RegistryClient:
     def _opened(self) -> aiohttp.ClientSession:
         if self._session is None:
             settings = self._settings
-            auth = None
-            if settings.username is not None:
-                auth = aiohttp.BasicAuth(settings.username, settings.password or "")
             resolver = VettingResolver(settings.destinations, DefaultResolver())
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=resolver),
                 timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
-                headers={"Accept": ACCEPT},
-                auth=auth,
+                headers={"Accept": ACCEPT, **_authorization(settings)},
             )
         return self._session
 
 
-def _parse(text: str, named: dict[str, Any], plain: bool = False) -> Any:
-    schema = msgspec.json.decode(text)
-    return fastavro.parse_schema(without_logical_types(schema) if plain else schema, named_schemas=named)
+def _authorization(settings: Registry) -> dict[str, str]:
+    if settings.username is None:
+        return {}
+    both = f"{settings.username}:{settings.password or ''}".encode()
+    return {"Authorization": f"Basic {base64.b64encode(both).decode()}"}
 
 
-def _plain(full: Any) -> Any:
-    """A schema whose named types are written out where they are first used, without logical types."""
-    return fastavro.parse_schema(without_logical_types(fastavro.schema.expand_schema(full)))
+def _read(texts: Sequence[str]) -> Written:
+    """The last of these schemas, each of which may name those before it."""
+    whole: dict[str, Any] = {}
+    plain: dict[str, Any] = {}
+    shapes: dict[str, Shape] = {}
+    found = None
+    for text in texts:
+        schema = msgspec.json.decode(text)
+        shape = of_avro(fastavro.parse_schema(schema, named_schemas=whole), shapes)
+        found = Written(fastavro.parse_schema(without_logical_types(schema), named_schemas=plain), shape)
+    assert found is not None
+    return found
