@@ -2,7 +2,7 @@
 
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.base import ColumnInfo, TableInfo
@@ -53,10 +53,26 @@ async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
             silent[system] = answer
         else:
             tables |= {(system, entity): table for entity, table in answer.items()}
-    findings = [*alone.findings, *_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
+    findings = [*alone.findings, *_unwritable(loaded)]
+    findings += [*_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
     if not silent and not any(finding.severity == "error" for finding in findings):
         findings += laws(loaded, tables)
     return Checked(tuple(findings), tables, silent, alone.facts)
+
+
+def _unwritable(loaded: Loaded) -> Iterator[Finding]:
+    """Columns that would be written in systems which can only be read."""
+    kinds = systems.kinds(loaded.project)
+    for name, entity in loaded.project.entities.items():
+        for system, held in entity.systems.items():
+            written = [] if kinds[system].writes else [path for path, one in held.singles() if one.direction != "in"]
+            for path in written:
+                yield loaded.positions.finding(
+                    ("entities", name, "systems", system, "map", *path),
+                    f"{system} can only be read: its connector has no way to write",
+                    f"{{column: …, direction: in}} for every field of {system}",
+                    at_key=True,
+                )
 
 
 def _against_columns(loaded: Loaded, tables: Tables, silent: Mapping[str, object]) -> list[Finding]:

@@ -12,6 +12,7 @@ import msgspec
 
 from connectors.errors import ConnectorsError, RefusedError
 from duplex import broker, catalog, checking, composition, systems, topics
+from duplex.surroundings import lent
 from schemas.errors import SchemasError
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
@@ -145,7 +146,8 @@ async def _installed(
         return
     for name, connector in connectors.items():
         try:
-            problems = await connector.check(composed.specs[name])
+            async with lent(connector, name, composed.project, composed.topics, composed.kafka):
+                problems = await connector.check(composed.specs[name])
         except ConnectorsError as error:
             yield Finding("error", name, str(error), f"look at systems.{name}")
             continue

@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from connectors.base import Connector
-from connectors.registry import open_connector
 from duplex import broker, composition, systems
 from duplex.supervisor import backoff
 from schemas.heartbeats import beat
@@ -56,8 +55,7 @@ async def _composed(loaded: Loaded) -> composition.Composition:
 
 @asynccontextmanager
 async def _opened(composed: composition.Composition, system: str) -> AsyncIterator[Connector]:
-    settings = composed.project.systems[system]
-    connector = open_connector(settings.connector, system, composed.project.pipeline, settings.options)
+    connector = systems.made(composed.project, system)
     try:
         yield connector
     finally:

@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from connectors.base import Connector, Kind, TableInfo, TableSpec
 from connectors.errors import ConnectorsError
 from connectors.registry import kind_of, open_connector
+from schemas.project.kafka import client_options
 from schemas.project.model import Project
 
 Connectors = Mapping[str, Connector]
@@ -42,16 +43,32 @@ def drafts(project: Project, system: str) -> tuple[TableSpec, ...]:
     )
 
 
+@runtime_checkable
+class Borrowing(Protocol):
+    """A connector that may use the pipeline's own Kafka."""
+
+    def lend_kafka(self, kafka: Mapping[str, Any]) -> None:
+        """Take the arguments of the pipeline's Kafka clients."""
+        ...
+
+
+def made(project: Project, name: str) -> Connector:
+    """The connector of a system; nothing is connected yet. Raises RefusedError for settings that it does not know."""
+    system = project.systems[name]
+    connector = open_connector(system.connector, name, project.pipeline, system.options)
+    if isinstance(connector, Borrowing):
+        connector.lend_kafka(client_options(project.kafka))
+    return connector
+
+
 @asynccontextmanager
 async def opened(project: Project) -> AsyncIterator[Connectors]:
     """A connector for each system in use. Raises RefusedError for settings that a connector does not know."""
     async with AsyncExitStack() as stack:
         found: dict[str, Connector] = {}
         for name in used(project):
-            system = project.systems[name]
-            connector = open_connector(system.connector, name, project.pipeline, system.options)
+            found[name] = connector = made(project, name)
             stack.push_async_callback(connector.close)
-            found[name] = connector
         yield found
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from connectors.base import Kind
 from connectors.remote.connector import RemoteConnector
 from connectors.remote.settings import COMMON, Settings, read_settings
 from connectors.remote.surroundings import Surroundings
@@ -28,3 +29,6 @@ def connector(system: str, pipeline: str, options: Mapping[str, Any]) -> RestCon
     made = assembled(system, own)
     common = {name: value for name, value in options.items() if name in COMMON}
     return RestConnector(system, made, read_settings(system, common, tuple(made.apis)))
+
+
+kind = Kind(connector, log=False)

@@ -15,6 +15,7 @@ from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
 from duplex.status.facts import Hop, Problem, Refusal, Status
 from duplex.supervisor import presence
+from duplex.surroundings import lent
 from schemas.codec import Codec
 from schemas.errors import UndecodableError
 from schemas.messages import Conflict
@@ -155,7 +156,8 @@ async def _systems(status: Status, composed: Composition) -> None:
     async with systems.opened(composed.project) as connectors:
         for name, connector in connectors.items():
             try:
-                problems = await connector.check(composed.specs[name])
+                async with lent(connector, name, composed.project, composed.topics, composed.kafka):
+                    problems = await connector.check(composed.specs[name])
             except ConnectorsError as error:
                 status.problems.append(Problem(name, str(error), f"look at systems.{name} in the project file"))
                 continue
