@@ -1,7 +1,8 @@
 """A system's options as a declaration: what does not fit is refused with the setting's name, never with its value."""
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -65,40 +66,46 @@ def _sentence(error: Mapping[str, Any]) -> str:
 
 def _written(location: tuple[Any, ...]) -> tuple[Any, ...]:
     """The location in the file's own keys: without the tags that pydantic puts behind a union's key."""
-    steps, model = list[Any](), Declaration
-    where: Any = model
+    steps, where = list[Any](), _Places(Declaration)
     for step in location:
-        where, shown = _below(where, step)
+        where, shown = where.below(step)
         steps += [step] if shown else []
     return tuple(steps)
 
 
-def _below(where: Any, step: Any) -> tuple[Any, bool]:
-    """What is declared below a step, and whether the step stands in the file."""
-    members = [one for one in _members(where) if isinstance(one, type) and issubclass(one, BaseModel)]
-    tagged = [one for one in members if step in _tags(one)]
-    if tagged and len(members) > 1:
-        return tagged[0], False
-    for one in members:
-        for name, field in one.model_fields.items():
-            if step in (name, field.alias):
-                return field.annotation, True
-    return where if not members else None, True
-
-
 def _known(location: tuple[Any, ...]) -> list[str]:
-    where: Any = Declaration
+    where = _Places(Declaration)
     for step in location:
-        where, _ = _below(where, step)
-    fields = (field for one in _members(where) if hasattr(one, "model_fields") for field in one.model_fields.items())
-    return sorted({field.alias or name for name, field in fields})
+        where, _ = where.below(step)
+    return sorted({field.alias or name for one in where.models for name, field in one.model_fields.items()})
 
 
-def _members(where: Any) -> list[Any]:
-    """Every model that an annotation may be: of a list, a mapping, a union."""
-    if isinstance(where, type) and issubclass(where, BaseModel):
-        return [where]
-    return [member for inner in get_args(where) for member in _members(inner)]
+class _Places:
+    """What may stand at a place of the file: the models of an annotation, or what its lists and mappings hold."""
+
+    def __init__(self, annotation: Any) -> None:
+        self._options = _options(annotation)
+        self.models = [one for one in self._options if isinstance(one, type) and issubclass(one, BaseModel)]
+
+    def below(self, step: Any) -> tuple["_Places", bool]:
+        """What may stand below a step of pydantic's, and whether the step stands in the file."""
+        tagged = [one for one in self.models if step in _tags(one)] if len(self.models) > 1 else []
+        if tagged:
+            return _Places(tagged[0]), False
+        for one in self.models:
+            for name, field in one.model_fields.items():
+                if step in (name, field.alias):
+                    return _Places(field.annotation), True
+        inner = next((get_args(one)[-1] for one in self._options if get_origin(one) in (dict, list)), None)
+        return _Places(inner), True
+
+
+def _options(annotation: Any) -> list[Any]:
+    if get_origin(annotation) is Annotated:
+        return _options(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        return [option for one in get_args(annotation) for option in _options(one)]
+    return [annotation]
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:

@@ -19,17 +19,21 @@ from connectors.rest.answers import Answer
 from connectors.rest.declaration import Keyed, Listing, Numbered, Pointed, Whole
 from connectors.rest.errors import UnfitAnswerError
 
-_LINK = pattern(r"<([^>]*)>((?:\s*;\s*[\w*]+\s*=\s*(?:\"[^\"]*\"|[^\",;\s]+))*)")
-_RELATION = pattern(r";\s*rel\s*=\s*(?:\"([^\"]*)\"|([^\",;\s]+))")
+EMPTY_LIMIT = 100
+_VALUE = r"(?:\"(?:[^\"\\]|\\.)*\"|[^\",;\s]*)"
+_LINK = pattern(rf"<([^>]*)>((?:\s*;\s*[\w*-]+\s*=\s*{_VALUE})*)")
+_PARAMETER = pattern(rf";\s*([\w*-]+)\s*=\s*({_VALUE})")
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a listing stands: the pages and rows behind it, what the next request names, and an earlier place."""
+    """Where a listing stands: the pages and rows behind it, what the next request names, an earlier place, and how
+    many empty pages came last."""
 
     pages: int = 0
     rows: int = 0
     next: Any = None
     mark: str = ""
+    empty: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,13 @@ class Paging:
             raise UnfitAnswerError(self.setting, f"the listing goes in a circle: page {pages} leads back")
         if pages >= self.listing.page_limit:
             raise UnfitAnswerError(f"{self.setting}.page_limit", f"the listing has more than {pages} pages")
+        empty = 0 if keys else place.empty + 1
+        if empty >= EMPTY_LIMIT:
+            raise UnfitAnswerError(self.setting, f"{empty} empty pages came in a row, and each points to another")
         mark = digest if pages & (pages - 1) == 0 else place.mark
         how = self.listing.pagination
         token = None if isinstance(how, Numbered) else step
-        return Place(pages, place.rows + len(keys), token, mark)
+        return Place(pages, place.rows + len(keys), token, mark, empty)
 
     def _step(self, place: Place, answer: Answer, url: str, keys: Sequence[Sequence[Any]]) -> Any:
         """What the next request names; of numbered pages, what tells this page from another."""
@@ -170,7 +177,7 @@ def place_of(text: str) -> Place:
 def next_link(header: str) -> str | None:
     """The target of the relation `next` in a Link header (RFC 8288); None where there is none."""
     for target, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters.lower())
-        if relation is not None and "next" in (relation[1] or relation[2]).split():
+        said = {name.lower(): value.strip('"').lower() for name, value in _PARAMETER.findall(parameters)}
+        if "next" in said.get("rel", "").split():
             return str(target)
     return None
