@@ -26,6 +26,7 @@ class Case:
     steps: list[Step] = field(init=False)
     final: Golden = field(init=False)
     processed: dict[int, int] = field(init=False)
+    released: dict[int, list[int]] = field(init=False)
     open: set[tuple[str, str]] = field(init=False)
     fields: tuple[str, ...] = field(init=False)
     tables: dict[str, Table] = field(init=False)
@@ -36,7 +37,7 @@ class Case:
     def __post_init__(self) -> None:
         self.acts, self.steps = self.world.acts, self.world.hub.steps
         self.final = self.steps[-1].after if self.steps else self.world.hub.golden(None)
-        self.processed = _first_merged(self.steps)
+        self.processed, self.released = _first_merged(self.steps)
         self.replaced = _replaced(self.acts)
         self.ruled = [step for step in self.steps if step.verdicts]
         self.open = _open_items(self.ruled)
@@ -45,8 +46,8 @@ class Case:
         self.tables = self.world.tables
 
     def acts_of(self, step: Step) -> Iterator[Act]:
-        """Whose edits an input brought."""
-        return (self.acts[number] for number in step.input.acts)
+        """Whose edits an input brought, those among them that were held until it came."""
+        return (self.acts[number] for number in (*step.input.acts, *self.released.get(step.offset, ())))
 
     def held(self, name: str, value: Token) -> list[Step]:
         """The inputs before which the record had this value."""
@@ -112,17 +113,19 @@ def _replaced(acts: list[Act]) -> dict[tuple[str, Token], list[Act]]:
     return found
 
 
-def _first_merged(steps: list[Step]) -> dict[int, int]:
-    """When each act was merged first. What a look shows while a system without a log has a command to answer is held,
-    and merged with the answer."""
+def _first_merged(steps: list[Step]) -> tuple[dict[int, int], dict[int, list[int]]]:
+    """When each act was merged first, and by offset which acts were held until then: what a look shows while a system
+    without a log has a command to answer is merged with the answer, whichever message named it."""
     first: dict[int, int] = {}
+    released: dict[int, list[int]] = {}
     held: dict[str, list[int]] = {}
     waiting: dict[str, int] = {}
     for step in steps:
         event, came = step.event, list(step.input.acts)
         if isinstance(event, Answered) and event.command.rpartition("/")[2] == str(waiting.get(event.system)):
             del waiting[event.system]
-            came += held.pop(event.system, [])
+            released[step.offset] = held.pop(event.system, [])
+            came += released[step.offset]
         elif isinstance(event, Looked | Answered) and event.system in waiting:
             held.setdefault(event.system, []).extend(came)
             came = []
@@ -131,7 +134,7 @@ def _first_merged(steps: list[Step]) -> dict[int, int]:
         waiting.update({command.system: command.number for command in step.commands})
     for act in (act for some in held.values() for act in some):
         first.setdefault(act, steps[-1].at)
-    return first
+    return first, released
 
 
 def _open_items(steps: list[Step]) -> set[tuple[str, str]]:
