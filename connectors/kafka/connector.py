@@ -5,7 +5,7 @@ Nothing is installed: what this connector keeps is the offsets of its consumer g
 
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import msgspec
@@ -22,20 +22,23 @@ from connectors.kafka.source import KafkaSource
 
 
 def connector(system: str, pipeline: str, options: Mapping[str, Any]) -> "KafkaConnector":
-    """The entry point. Raises RefusedError for settings that are unknown or unfit."""
+    """A system of topics. Raises RefusedError for settings that are unknown or unfit."""
     settings = read_settings(system, options)
     return KafkaConnector(settings, marks.group(pipeline, system), Readers(settings), settings.client)
 
 
+kind = Kind(connector, writes=False)
+"""The entry point."""
+
+
 @dataclass(slots=True)
 class KafkaConnector:
-    """Topics as `connectors.base.Connector`. `writable` says that nothing can be written to such a system."""
+    """Topics as `connectors.base.Connector`."""
 
     settings: Settings
     group: str
     readers: Readers
     kafka: Mapping[str, Any] | None
-    writable: bool = field(default=False, init=False)
 
     def lend_kafka(self, kafka: Mapping[str, Any]) -> None:
         """The arguments of the pipeline's own Kafka clients, for a system that names no `bootstrap`."""
