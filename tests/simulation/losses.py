@@ -9,6 +9,10 @@ What counts as kept, each with its reason:
 - it stood, and was gone again, between two looks at a system without a log;
 - an operator ended or amended the record while shown this value;
 - a record of the hub names it.
+
+A deleted record may live again by a row that was merged after the deletion, if its writer had had a row before, or the
+record's log had the deletion when they wrote: then the row was written anew, and not in ignorance. What a look showed
+while a command was to be answered is merged with the answer.
 """
 
 from collections.abc import Iterator
