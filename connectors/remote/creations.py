@@ -115,7 +115,7 @@ class Creation:
         removal = self._resource.spec.removal
         values = {name: value for name, value in wanted.items() if name not in self._writer.columns.key}
         values[str(removal.column)] = removal.restore
-        return await self._writer.write(there, self._api.update(there.found, self._writer.columns.typed(values)))
+        return await self._writer.write(there, there, self._api.update(there.found, self._writer.columns.typed(values)))
 
     # --- what may be there
 

@@ -237,8 +237,8 @@ class MemoryResource:
     async def delete_row(self, before: Found) -> None:
         """Remove a row, if it is there."""
         await self._write_request()
-        self._require_unmoved(before)
         if before.local_id in self.stored:
+            self._require_unmoved(before)
             self.delete(before.local_id)
         self._lose_answer()
 

@@ -2,12 +2,12 @@
 
 Read → compare with what the merge expects → write → answer. The answer has the row found and the row left, and where
 both stand among the looks. A write whose answer was lost, or that was under way when the process ended, is looked for
-before anything is sent again: a row that holds what was to be written was written; one that is as it was before is
-written now; any other is somebody's edit, and is left alone.
+before anything is sent again, unit by unit: what is as it was to be was written; what is as it was before is written
+now; anything else is somebody's edit, and is left alone.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -23,6 +23,8 @@ from schemas.messages import Command, Outcome, Result
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.25
 Values = Mapping[str, Any]
+Unit = tuple[Values, Values]
+"""Expected and wanted values over the same columns."""
 Attempt = Callable[[], Awaitable[Result]]
 
 
@@ -77,51 +79,56 @@ class Writer:
 
     # --- rows that are there
 
-    async def _update(self, seen: Seen, units: Sequence[tuple[Values, Values]]) -> Result:
+    async def _update(self, now: Seen, units: Sequence[Unit]) -> Result:
         intent = self.intent()
-        if intent is not None and (answer := self._taken_up(seen, intent, units)) is not None:
-            return await self.answer(*answer)
-        if seen.found is None or self.resource.is_resting(seen.found):
-            return await self.answer(seen, seen)
-        values = self._applicable(seen.found.values, units)
+        before = now if intent is None else self._before(now, intent, units)
+        if now.found is None or before.found is None or self.resource.is_resting(now.found):
+            return await self.answer(before, now)
+        values: dict[str, Any] = {}
+        for _, wanted in self._applicable(before.found, units):
+            if not self.columns.same(wanted, now.found.values):
+                values |= wanted
         if not values:
-            return await self.answer(seen, seen)
+            return await self.answer(before, now)
         if "u" not in self.api.abilities.writes:
             raise self.refused("the application does not let rows be changed")
-        return await self.write(seen, self.api.update(seen.found, self.columns.typed(values)))
+        return await self.write(before, now, self.api.update(now.found, self.columns.typed(values)))
 
-    def _taken_up(self, seen: Seen, intent: Intent, units: Sequence[tuple[Values, Values]]) -> tuple[Seen, Seen] | None:
-        """What an earlier attempt found and left, if its write took effect or must not be sent again."""
+    def _before(self, now: Seen, intent: Intent, units: Sequence[Unit]) -> Seen:
+        """The row as it would be without what an earlier attempt wrote, as far as that can be told.
+
+        A unit that holds what was to be written was written; one that is as expected was not, and is written now; any
+        other was edited by somebody. To say "found and left as it is" of a unit that is as expected would be wrong:
+        the merge would take it for what the application makes of the value.
+        """
         noted = self._noted(intent)
-        if seen.found is None or noted.found is None:
-            return noted, seen
-        if self.columns.same(self._applicable(noted.found.values, units), seen.found.values):
-            return noted, seen
-        return None if self._is_as_noted(seen.found, noted.found) else (seen, seen)
+        if now.found is None or noted.found is None:
+            return noted
+        values = dict(now.found.values)
+        for base, wanted in self._applicable(noted.found, units):
+            if self.columns.same(wanted, now.found.values):
+                values |= {name: noted.found.values.get(name) for name in base}
+        return Seen(replace(now.found, values=values), noted.order, now.versioned)
 
-    def _applicable(self, row: Values, units: Sequence[tuple[Values, Values]]) -> dict[str, Any]:
-        """The columns to set: of every unit that is as expected, and not yet as wanted."""
-        wanted: dict[str, Any] = {}
-        for base, values in units:
-            if self.columns.same(base, row) and not self.columns.same(values, row):
-                wanted |= values
-        return wanted
+    def _applicable(self, row: Found, units: Sequence[Unit]) -> list[Unit]:
+        """The units that are as expected, and not yet as wanted."""
+        return [
+            (base, wanted)
+            for base, wanted in units
+            if self.columns.same(base, row.values) and not self.columns.same(wanted, row.values)
+        ]
 
-    async def _delete(self, seen: Seen, units: Sequence[tuple[Values, Values]]) -> Result:
-        intent, found, removal = self.intent(), seen.found, self.resource.spec.removal
-        if intent is not None:
-            noted = self._noted(intent)
-            if found is None or self.resource.is_resting(found):
-                return await self.answer(noted, seen)
-            if noted.found is None or not self._is_as_noted(found, noted.found):
-                return await self.answer(seen, seen)
-        if found is None or self.resource.is_resting(found) or not self.columns.same(units[0][0], found.values):
-            return await self.answer(seen, seen)
+    async def _delete(self, now: Seen, units: Sequence[Unit]) -> Result:
+        intent, found, removal = self.intent(), now.found, self.resource.spec.removal
+        if found is None or self.resource.is_resting(found):
+            return await self.answer(now if intent is None else self._noted(intent), now)
+        if not self.columns.same(units[0][0], found.values):
+            return await self.answer(now, now)
         if removal.mode == "inactive":
-            return await self.write(seen, self.api.update(found, {str(removal.column): removal.value}))
+            return await self.write(now, now, self.api.update(found, {str(removal.column): removal.value}))
         if "d" not in self.api.abilities.writes:
             raise self.refused("the application does not let rows be deleted")
-        return await self.write(seen, self._deleted(found))
+        return await self.write(now, now, self._deleted(found))
 
     async def _deleted(self, found: Found) -> None:
         await self.api.delete(found)
@@ -141,22 +148,25 @@ class Writer:
         """A look with its place among the others."""
         return Seen(found, *self.engine.order(self.resource, local_id, found, number))
 
-    async def write(self, seen: Seen, request: Coroutine[Any, Any, Found | None]) -> Result:
-        """Note what is about to be sent, send it, and answer. Raises RowRefusedError, MovedError, AnswerLostError."""
-        assert seen.found is not None
+    async def write(self, before: Seen, now: Seen, request: Coroutine[Any, Any, Found | None]) -> Result:
+        """Note what is about to be sent, send it, and answer that `before` was found: the row `now`, as a rule.
+
+        Raises RowRefusedError, MovedError, AnswerLostError.
+        """
+        assert now.found is not None
         try:
-            await self.intend(seen)
+            await self.intend(before)
         except BaseException:
             request.close()
             raise
-        row = (self.resource.entity, seen.found.local_id)
+        row = (self.resource.entity, now.found.local_id)
         number = self.engine.numbers.take()
         self.engine.writes.begin(row)
         try:
             left = await request
         finally:
             self.engine.writes.end(row)
-        return await self.answer(seen, await self._left(seen, left, number))
+        return await self.answer(before, await self._left(now, left, number))
 
     async def intend(self, seen: Seen) -> None:
         """Note that a write comes next, and what the row was before it."""
@@ -201,7 +211,7 @@ class Writer:
 
     # --- what the command and its notes say
 
-    def units(self) -> list[tuple[Values, Values]]:
+    def units(self) -> list[Unit]:
         """Each unit's expected and wanted values; no row is {}. Raises RowRefusedError for what fits no row."""
         try:
             found = [(_values(unit.base), _values(unit.set)) for unit in self.command.units]
@@ -226,13 +236,6 @@ class Writer:
             return Seen(None, intent.found_order, intent.version is not None)
         found = Found(self.command.local_id or "", decode(intent.found), intent.version, None, intent.tag)
         return Seen(found, intent.found_order, intent.version is not None)
-
-    def _is_as_noted(self, now: Found, noted: Found) -> bool:
-        if now.tag is not None and noted.tag is not None:
-            return now.tag == noted.tag
-        if now.version is not None and noted.version is not None:
-            return now.version == noted.version
-        return self.columns.digest(now.values) == self.columns.digest(noted.values)
 
 
 def _values(text: str | None) -> Values:

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.base import Removal
 from connectors.errors import UnreachableError
-from connectors.remote.api import Found
+from connectors.remote.api import AnswerLostError, Found
 from connectors.remote.creations import TWIN
 from connectors.remote.memory import able
 from schemas.messages import Command
@@ -260,6 +260,40 @@ async def test_an_application_that_is_down_fails_the_batch_and_repeats_only_what
         await blog.apply(*commands)
     blog.application.habits.down = False
     assert [effect.outcome for effect in await blog.apply(*commands)] == ["applied", "applied"]
+
+
+async def test_a_write_that_never_arrived_is_sent_beside_a_user_s_other_edit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To leave it alone and say "found so, left so" would read as if the application had kept it so."""
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    command = renamed(blog, ada)
+
+    async def lost(before: Found, values: Any) -> Found:
+        monkeypatch.undo()
+        blog.members.update(ada, email="new@example.org")
+        raise AnswerLostError("blog", "the connection broke")
+
+    monkeypatch.setattr(blog.api, "update", lost)
+    result = await blog.result(command)
+    assert (row(result.found)["email"], row(result.found)["name"]) == ("new@example.org", "Ada")
+    assert blog.members.rows()[ada]["name"] == row(result.left)["name"] == "Countess"
+
+
+async def test_what_was_written_before_a_crash_is_told_beside_a_user_s_other_edit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    command = renamed(blog, ada)
+    crash_after_write(blog, monkeypatch)
+    with pytest.raises(UnreachableError):
+        await blog.apply(command)
+    blog.members.update(ada, email="new@example.org")
+    blog.restart()
+    result = await blog.result(command)
+    assert (row(result.found)["email"], row(result.found)["name"]) == ("new@example.org", "Ada")
+    assert row(result.left)["name"] == "Countess"
+    assert blog.members.stored[ada].version == 3
 
 
 # --- beside the source
