@@ -89,7 +89,7 @@ class Showing:
 
     def part(self, *words: str) -> int | None:
         """The process id of a part of the running program (`"sink", "erp"`), if it is there now."""
-        for pid in _descendants({process.pid for process in self.processes if process.returncode is None}):
+        for pid in descendants({process.pid for process in self.processes if process.returncode is None}):
             with contextlib.suppress(OSError):
                 argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
                 if "duplex.child" in argv and argv[-len(words) :] == list(words):
@@ -151,7 +151,7 @@ class Showing:
             await erp.close()
 
 
-def _descendants(roots: set[int]) -> list[int]:
+def descendants(roots: set[int]) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
