@@ -15,6 +15,8 @@ from schemas.project.positions import Positions
 FILE_LIMIT_BYTES = 65_536
 _REFERENCE = re.compile(r"\$(?:\$|\{(?P<inside>[^}]*)\}?)")
 _SECRET_KEY = re.compile(r"(?:^|_)(?:password|passwd|secret|token|api_key|private_key)$")
+# A connector's template that names a value given elsewhere: `{{ password }}`.
+_NAMED = re.compile(r"\{\{\s*[a-z_.]+\s*\}\}")
 _SECRET_IN_ADDRESS = re.compile(r"://[^/@\s]*?:(?P<first>[^@/]+)@|(?:^|[?&\s])password\s*=\s*(?P<second>[^&\s]+)")
 
 
@@ -87,6 +89,6 @@ def literal_secrets(positions: Positions, written: Mapping[KeyPath, str]) -> lis
 
 def _is_literal_secret(key: str, text: str) -> bool:
     if _SECRET_KEY.search(key):
-        return bool(text) and "${" not in text
+        return bool(text) and "${" not in text and _NAMED.fullmatch(text) is None
     found = _SECRET_IN_ADDRESS.search(text)
     return found is not None and "${" not in (found["first"] or found["second"])

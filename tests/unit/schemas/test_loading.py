@@ -28,6 +28,11 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert found.warnings == ()
 
 
+def test_a_template_that_names_a_secret_is_none(tmp_path: Path) -> None:
+    found = loaded(tmp_path, changed('dsn: "${env:CRM_DSN}"', 'login: {password: "{{ password }}"}'))
+    assert found.project.systems["crm"].options == {"login": {"password": "{{ password }}"}}
+
+
 def test_positions_count_from_one(tmp_path: Path) -> None:
     positions = loaded(tmp_path).positions
     assert positions.key(("entities", "contact")) == (7, 3)
