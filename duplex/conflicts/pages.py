@@ -65,7 +65,8 @@ def _step(field: str, step: StepShown) -> str:
     sides = f"current {_value(field, step.current)}, incoming {_value(field, step.incoming)}"
     who = f" of {step.by}" if step.by else ""
     why = f" ({step.reason or step.detail})" if step.reason or step.detail else ""
-    return f"{stamp(step.at_us)}  {step.winner} by {step.rule}{who}{why}: {sides}"
+    when = stamp(step.at_us) if step.at_us else "before what is on record"
+    return f"{when}  {step.winner} by {step.rule}{who}{why}: {sides}"
 
 
 def _choices(found: Detail) -> Iterator[str]:

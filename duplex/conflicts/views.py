@@ -95,7 +95,9 @@ def standing(one: ConflictShown, now_us: int) -> str:
     if one.state == "open":
         due = "" if one.due_us is None else f", {due_in(one.due_us, now_us)}"
         why = "" if one.rule in ("manual", "parked") else f" ({one.rule})"
-        return f"open for {ago((now_us - one.since_us) / 1e6)}{why}{due}"
+        # The merge does not keep when it parked a value that a load found; only the forgotten message said that.
+        length = ago((now_us - one.since_us) / 1e6) if one.since_us else "longer than is on record"
+        return f"open for {length}{why}{due}"
     return f"{one.rule}: {one.winner}"
 
 
