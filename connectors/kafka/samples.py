@@ -53,6 +53,6 @@ async def sample(cluster: Cluster, rows: Rows, name: str, topic: Topic) -> Sampl
                     except UnreadableError as error:
                         unreadable, reason = unreadable + 1, f"{error.reason} (offset {message.offset})"
                         continue
-                    if columns and message.timestamp > newest[0]:
+                    if columns and message.timestamp >= newest[0]:
                         newest = (message.timestamp, columns, key)
     return Sample(newest[1], newest[2], seen, unreadable, reason)

@@ -150,9 +150,9 @@ def _dependencies(coordinates: Sequence[str], cache: Path) -> list[Any]:
     ]
 
 
-def resolve(cache: Path) -> tuple[Jar, ...]:
-    """Resolve ROOTS with all they need at run time, download, and return what the lock file should say."""
-    dependencies = _dependencies(ROOTS, cache)
+def resolve(cache: Path, roots: Sequence[str] = ROOTS) -> tuple[Jar, ...]:
+    """Resolve these with all they need at run time, download, and return what the lock file should say."""
+    dependencies = _dependencies(roots, cache)
     inputs, needed = dependencies[0].artifact.context.resolver.resolve(dependencies)
     artifacts = [each.artifact for each in [*inputs, *needed] if each.scope in ("compile", "runtime")]
     return tuple(_described(artifact, Path(artifact.resolve())) for artifact in artifacts)

@@ -23,8 +23,18 @@ async def make(bootstrap: str, topic: str, partitions: int, config: Mapping[str,
     await admin.start()
     try:
         await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(config or {}))])
+        await _has(admin, topic, partitions)
     finally:
         await admin.close()
+
+
+async def _has(admin: AIOKafkaAdminClient, topic: str, partitions: int) -> None:
+    """Wait until the broker tells of a topic with so many partitions."""
+
+    async def told() -> bool:
+        return len((await admin.describe_topics([topic]))[0]["partitions"]) == partitions
+
+    await eventually(told, 20)
 
 
 async def drop(bootstrap: str, topics: Sequence[str]) -> None:
@@ -74,11 +84,7 @@ async def grow(bootstrap: str, topic: str, partitions: int) -> None:
     await admin.start()
     try:
         await admin.create_partitions({topic: NewPartitions(partitions)})
-
-        async def grown() -> bool:
-            return len((await admin.describe_topics([topic]))[0]["partitions"]) == partitions
-
-        await eventually(grown, 20)
+        await _has(admin, topic, partitions)
     finally:
         await admin.close()
 
