@@ -12,7 +12,7 @@ from connectors.http.budgets import Allowance, Budget
 
 WAITED = Counter("duplex_rest_wait_seconds_total", "Seconds that requests waited for their turn.", ["account"])
 LONGEST_NAP_S = 5.0
-_accounts: "WeakValueDictionary[str, Account]" = WeakValueDictionary()
+_accounts: "WeakValueDictionary[tuple[str, Allowance, int], Account]" = WeakValueDictionary()
 
 
 class PatienceError(Exception):
@@ -56,8 +56,9 @@ class Account:
 
 
 def account(name: str, allowance: Allowance, concurrency: int) -> Account:
-    """The account of this name in this process; made by whoever asks first, forgotten when nobody has it."""
-    found = _accounts.get(name)
+    """The account of this name and these limits in this process; forgotten when nobody has it."""
+    key = (name, allowance, concurrency)
+    found = _accounts.get(key)
     if found is None:
-        found = _accounts[name] = Account(name, allowance, concurrency)
+        found = _accounts[key] = Account(name, allowance, concurrency)
     return found

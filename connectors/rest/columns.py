@@ -46,6 +46,11 @@ class Column:
         return self.key if self.rule.read_only is None else self.rule.read_only
 
     @property
+    def has_place(self) -> bool:
+        """Its value can be laid where it lies: not at a numbered place of a list."""
+        return not any(isinstance(step, int) for step in self.path)
+
+    @property
     def info(self) -> ColumnInfo:
         """As a catalog describes it."""
         made = self.key and self.read_only
@@ -75,11 +80,8 @@ def compiled(name: str, rule: ColumnRule, key: bool, tagged: bool, where: str) -
     if kind.kind not in KINDS or item.kind not in KINDS:
         raise ValueError(f"{where}.type: {rule.type} cannot be carried; use text, bigint, numeric, boolean, jsonb …")
     path = _path(rule.path, name, f"{where}.path")
-    made = Column(name, rule, kind, path, key, _reader(kind, rule, where), _writer(kind, rule, tagged))
-    if not made.read_only and rule.write is None and any(isinstance(step, int) for step in path):
-        raise ValueError(f"{where}.path: {rule.path} cannot be written at; set read_only: true, or write")
     read, write = (_expression(rule, one, where) for one in ("read", "write"))
-    return Column(name, rule, kind, path, key, made.read_value, made.write_value, read, write)
+    return Column(name, rule, kind, path, key, _reader(kind, rule, where), _writer(kind, rule, tagged), read, write)
 
 
 def _expression(rule: ColumnRule, which: str, where: str) -> Expression | None:

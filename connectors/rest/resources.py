@@ -91,6 +91,7 @@ def compiled(name: str, said: Resource, whole: Declaration, shared: Common) -> C
     rows = _rows(said, whole, setting)
     writes = {kind: _write(said, kind, setting, shared) for kind in ("create", "update", "delete")}
     _judge_condition(said, writes, setting)
+    _judge_places(rows, writes, setting)
     since = said.list_.since
     removed = None if said.removed is None else _listed(said.removed, f"{setting}.removed", "removed", shared)
     return Compiled(
@@ -218,6 +219,15 @@ def _judge_condition(said: Resource, writes: dict[str, Single | None], setting: 
         raise ValueError(f"{setting}.idempotency: it needs header, or a template of create with idempotency_key")
     if said.marker is not None and said.columns[said.marker].read_only:
         raise ValueError(f"{setting}.marker: column {said.marker} is read only, so a create cannot set it")
+
+
+def _judge_places(rows: Rows, writes: dict[str, Single | None], setting: str) -> None:
+    """What `row` cannot hold would never be written, and nobody would know."""
+    for kind, write in writes.items():
+        lost = [name for name, column in rows.columns.items() if not column.read_only and not column.has_place]
+        if write is not None and "row" in write.request.uses and lost:
+            why = f"{kind} sends row, which cannot hold a numbered place; set read_only: true, or name values.{lost[0]}"
+            raise ValueError(f"{setting}.columns.{lost[0]}.path: {why}")
 
 
 def _path(text: str | None, setting: str) -> paths.Path | None:

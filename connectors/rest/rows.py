@@ -73,9 +73,11 @@ class Rows:
         return {name: self.columns[name].sent(value) for name, value in values.items()}
 
     def laid_out(self, sent: Mapping[str, Any]) -> Any:
-        """The same, by the columns' paths."""
+        """The same, by the columns' paths; without those that have no place."""
         document: Any = {}
         for name, value in sent.items():
+            if not self.columns[name].has_place:
+                continue
             document = paths.place(document, self.columns[name].path, value)
         return document
 

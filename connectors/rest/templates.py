@@ -70,7 +70,7 @@ def _mapping(value: Mapping[Any, Any], where: str, names: Collection[str]) -> tu
 
     def render(variables: Variables) -> dict[str, Any]:
         pairs = ((key(variables), one(variables)) for key, one in rendered)
-        return {as_text(key): found for key, found in pairs if not _left_out(found)}
+        return {as_text(key): found for key, found in pairs if not _left_out(found) and not _left_out(key)}
 
     uses = [key.uses for key in keys] + [used for _, used in inner]
     return render, frozenset().union(*uses)

@@ -47,6 +47,8 @@ def options(server: Server, resources: Mapping[str, Any], **more: Any) -> dict[s
     """A system's options that lead to a server."""
     limits = {"requests": 10_000, "timeout": "5s", **more.pop("limits", {})}
     path = more.pop("path", "")
+    # An account lives as long as anybody has it, perhaps from one test into the next.
+    more.setdefault("account", server.url)
     local = {"url": server.url + path, "insecure": True, "networks": ["127.0.0.0/8"], "limits": limits}
     return {**local, "resources": resources, **more}
 

@@ -72,6 +72,7 @@ def test_good_settings_are_taken() -> None:
         ((*THINGS, "key"), ["uid"], ("systems.shop.resources.things: key names uid",)),
         ((*THINGS, "columns", "name"), "bytea", ("resources.things.columns.name.type: bytea cannot be carried",)),
         ((*THINGS, "columns", "name"), {"type": "text", "pth": "x"}, ("columns.name.pth:", 'Did you mean "path"?')),
+        ((*THINGS, "columns", "name"), {"type": "text", "path": "l[0].n"}, ("columns.name.path: update sends row",)),
         ((*THINGS, "list", "path"), "things", ("resources.things.list.path: must begin with one slash",)),
         ((*THINGS, "list", "path"), "//evil.example.com/", ("resources.things.list.path: must begin with one slash",)),
         ((*THINGS, "list", "pagination"), {"type": "pages"}, ("list.pagination: its type must be one of", "cursor")),

@@ -117,6 +117,7 @@ def test_values_that_would_lead_elsewhere_are_refused_in_paths(value: Any) -> No
 def test_a_tree_keeps_its_shape_and_leaves_out_what_is_omitted() -> None:
     said = {
         "a": ["{{ id }}", "{{ omit }}", {"{{ values.name }}-{{ id }}": True}],
+        "{{ id > 5 ? omit : 'few' }}": 1,
         "gone": "{{ has(values.note) ? values.note : omit }}",
         "none": None,
         "n": 1.5,
