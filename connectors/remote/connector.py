@@ -18,7 +18,7 @@ from connectors.remote.source import RemoteSource
 from connectors.remote.surroundings import Surroundings
 from connectors.remote.values import Columns
 
-KINDS_OF_NOTES = ("row", "seen", "command", "fence")
+KINDS_OF_NOTES = ("row", "seen", "command", "fence", "parked")
 SINGLE_NOTES = ("sweep", "swept", "poll", "removed", "loaded", "installed")
 
 
@@ -33,6 +33,11 @@ class RemoteConnector:
         self._settings = settings or Settings()
         self._clock = clock or SystemClock()
         self._engine: Engine | None = None
+
+    @property
+    def apis(self) -> Mapping[str, Api]:
+        """What each resource is reached by."""
+        return self._apis
 
     def attach(self, surroundings: Surroundings) -> None:
         """Take what the process lends. The last one counts."""

@@ -125,6 +125,11 @@ class Ledger:
         """What was intended was refused as such: nothing was written."""
         self._entries.get((command.entity, command.partition), {}).pop(command.offset, None)
 
+    def forget(self, command: Command) -> None:
+        """Nobody waits for this command any more."""
+        self.withdraw(command)
+        self._grouped.add({_name((command.entity, command.partition), command.offset): None})
+
     async def _keep(self, command: Command, entry: Entry, others: Mapping[str, bytes | None]) -> None:
         place = (command.entity, command.partition)
         self._entries.setdefault(place, {})[command.offset] = entry
@@ -132,7 +137,8 @@ class Ledger:
 
     def _let_go(self, place: Place, below: int) -> None:
         entries = self._entries.get(place, {})
-        gone = [offset for offset in entries if offset < below]
+        # One without an answer waits for itself, beside the others: what it may have written must be known.
+        gone = [offset for offset, entry in entries.items() if offset < below and entry.result is not None]
         if gone:
             self._grouped.add({_name(place, offset): None for offset in gone})
             self._fences[place] = max(gone)

@@ -10,16 +10,18 @@ from collections.abc import Sequence
 import structlog
 
 from connectors.base import Effect, TableSpec
-from connectors.errors import ConnectorsError
+from connectors.errors import ConnectorsError, UnreachableError
 from connectors.remote import metrics
 from connectors.remote.creations import Creation
 from connectors.remote.engine import Engine
 from connectors.remote.intents import Ledger
+from connectors.remote.parking import Parking
 from connectors.remote.writes import Writer
 from schemas.messages import Command, Result
 
 log = structlog.get_logger(__name__)
 
+TRIES = 3
 PUBLISH_GRACE_S = 5.0
 """How long rows that nobody knows wait for the answer of a finished create, if nobody says when it is published."""
 
@@ -27,7 +29,7 @@ PUBLISH_GRACE_S = 5.0
 class RemoteSink:
     """Carries out commands, under the rules of `connectors.base.Sink`; every answer is an `Effect.result`.
 
-    Whoever publishes the answers may say so (`published`), so that looks at rows just created wait no longer than
+    Whoever publishes the answers may say so (`reported`), so that looks at rows just created wait no longer than
     they must.
     """
 
@@ -36,7 +38,8 @@ class RemoteSink:
         self._resources = engine.resources(specs)
         self._ledger = Ledger(engine.surroundings.notes)
         self._places = asyncio.Semaphore(concurrency)
-        self._created: set[tuple[str, str]] = set()
+        self._parking = Parking(engine.system, engine.surroundings.notes)
+        self._trouble: dict[str, int] = {}
 
     async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
         """Carry out a batch of one partition. Raises UnreachableError; what was done by then is noted, and answered
@@ -53,13 +56,27 @@ class RemoteSink:
             if isinstance(effect, ConnectorsError):
                 raise effect
         metrics.DOWN.labels(self._engine.system).set(0)
-        return [effect for command in commands if isinstance(effect := done[command.id], Effect)]
+        self._trouble.clear()
+        effects = [effect for command in commands if isinstance(effect := done[command.id], Effect)]
+        return [*effects, *self._parking.unreported()]
 
-    async def published(self, effects: Sequence[Effect]) -> None:
+    async def retry_parked(self) -> Sequence[Effect]:
+        """Try the commands that wait because their own row makes trouble; their answers, until they are `reported`."""
+        for command in self._parking.due(self._engine.clock.now_us()):
+            try:
+                async with self._places:
+                    self._parking.answered(await self._carried_out(command), command)
+            except UnreachableError:
+                self._parking.failed(command, self._engine.clock.now_us())
+                self._engine.creates.end(command.entity, command.id)
+        return self._parking.unreported()
+
+    async def reported(self, effects: Sequence[Effect]) -> None:
         """These answers are in Kafka."""
         for effect in effects:
             if effect.result is not None:
                 self._engine.creates.end(effect.result.entity, effect.command)
+        await self._parking.forget([effect.command for effect in effects if effect.result is not None])
 
     async def close(self) -> None:
         """Nothing is held open: the application's connections are the connector's."""
@@ -72,13 +89,36 @@ class RemoteSink:
                 async with self._places:
                     done[command.id] = await self._effect(command)
             except ConnectorsError as error:
+                if isinstance(error, UnreachableError) and await self._is_its_own(command):
+                    await self._parking.park(command, str(error), self._engine.clock.now_us())
+                    # Rows that nobody knows cannot wait for it as long as it does.
+                    self._engine.creates.end(command.entity, command.id)
+                    done[command.id] = Effect(command.id, None, str(error))
+                    continue
                 metrics.DOWN.labels(self._engine.system).set(1)
                 return done | {one.id: error for one in commands[place:]}
         return done
 
+    async def _is_its_own(self, command: Command) -> bool:
+        """Whether the trouble is the command's own: it comes again and again, and the application works."""
+        self._trouble[command.id] = self._trouble.get(command.id, 0) + 1
+        if self._trouble[command.id] < TRIES:
+            return False
+        try:
+            await self._resources[command.entity].api.page(None)
+        except ConnectorsError:
+            return False
+        return True
+
     async def _effect(self, command: Command) -> Effect:
-        if self._ledger.is_over(command):
+        if self._ledger.is_over(command) or self._parking.holds(command):
             return Effect(command.id, None)
+        if (old := self._parking.superseded(command)) is not None:
+            await self._parking.forget([old.id])
+            self._ledger.forget(old)
+        return await self._carried_out(command)
+
+    async def _carried_out(self, command: Command) -> Effect:
         entry = self._ledger.entry(command)
         if entry is not None and entry.result is not None:
             return _answered(entry.result)
@@ -89,7 +129,7 @@ class RemoteSink:
         writer = Writer(self._engine, self._ledger, resource, command)
         result = await writer.carry_out(Creation(writer).attempt if command.op == "c" else writer.attempt)
         self._release(command, result)
-        metrics.WRITES.labels(self._engine.system, "failed" if result.outcome == "failed" else "answered").inc()
+        metrics.WRITES.labels(self._engine.system, result.outcome).inc()
         return _answered(result)
 
     def _release(self, command: Command, result: Result) -> None:

@@ -159,7 +159,7 @@ class Side:
             for effect in effects:
                 self.hub.answer(effect)
             await asyncio.sleep(0)
-            await sink.published(effects)
+            await sink.reported(effects)
             del waiting[: len(batch)]
 
 

@@ -3,13 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
-from connectors.base import Removal
+from connectors.base import Effect, Removal
 from connectors.errors import UnreachableError
 from connectors.remote.api import AnswerLostError, Found
 from connectors.remote.creations import TWIN
 from connectors.remote.memory import able
+from connectors.remote.sink import TRIES, RemoteSink
 from schemas.messages import Command
 from tests.unit.remote.bench import SPEC, Bench, bench, row, told
 
@@ -294,6 +296,89 @@ async def test_what_was_written_before_a_crash_is_told_beside_a_user_s_other_edi
     assert (row(result.found)["email"], row(result.found)["name"]) == ("new@example.org", "Ada")
     assert row(result.left)["name"] == "Countess"
     assert blog.members.stored[ada].version == 3
+
+
+# --- one row's trouble
+
+
+def troubled(blog: Bench, monkeypatch: pytest.MonkeyPatch) -> tuple[list[Command], str]:
+    """Two commands, and a first row for which the application always answers with an error."""
+    ada, bob = blog.members.insert(**ADA), blog.members.insert(email="bob@example.org", name="Ada")
+    inner = blog.api.get
+
+    async def get(local_id: str) -> Found | None:
+        if local_id == ada:
+            raise UnreachableError("blog", "here", "there", "it answered 500")
+        return await inner(local_id)
+
+    monkeypatch.setattr(blog.api, "get", get)
+    return [renamed(blog, ada), renamed(blog, bob)], ada
+
+
+async def park(sink: RemoteSink, commands: list[Command]) -> list[Effect]:
+    """Try a batch as often as it takes."""
+    for _ in range(TRIES - 1):
+        with pytest.raises(UnreachableError):
+            await sink.apply(commands)
+    return list(await sink.apply(commands))
+
+
+async def test_a_row_that_makes_trouble_delays_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, _ = troubled(blog, monkeypatch)
+    first, second = await park(blog.sink(), commands)
+    assert (first.outcome, first.result, second.outcome) == (None, None, "applied")
+
+
+async def test_a_command_that_waits_is_answered_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    await park(blog.sink(), commands)
+    monkeypatch.undo()
+    blog.restart()
+    sink = blog.sink()
+    (effect,) = await sink.retry_parked()
+    assert effect.outcome == "applied" and blog.members.rows()[ada]["name"] == "Countess"
+    assert list(await sink.retry_parked()) == [effect]
+    await sink.reported([effect])
+    assert list(await sink.retry_parked()) == []
+    assert blog.notes.names("parked/") == []
+
+
+async def test_the_answer_of_a_command_that_waited_also_comes_with_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    commands, _ = troubled(blog, monkeypatch)
+    await park(blog.sink(), commands)
+    monkeypatch.undo()
+    sink = blog.sink()
+    await sink.retry_parked()
+    effects = await sink.apply([blog.commands.create(NEW)])
+    assert [effect.command for effect in effects][1:] == [commands[0].id]
+
+
+async def test_a_newer_command_takes_the_place_of_one_that_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    await park(blog.sink(), commands)
+    monkeypatch.undo()
+    newer = msgspec.structs.replace(commands[0], number=2, id=f"{commands[0].record_id}/blog/2", offset=99)
+    sink = blog.sink()
+    await sink.apply([newer])
+    assert list(await sink.retry_parked()) == []
+    assert blog.members.stored[ada].version == 2
+
+
+async def test_an_application_that_is_down_parks_nothing() -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    blog.application.habits.down = True
+    sink = blog.sink()
+    for _ in range(TRIES + 2):
+        with pytest.raises(UnreachableError):
+            await sink.apply([renamed(blog, ada)])
+    assert blog.notes.names("parked/") == []
 
 
 # --- beside the source

@@ -147,7 +147,7 @@ async def test_a_row_that_our_create_makes_is_not_told_before_its_answer() -> No
     assert not reading.done()
     go_on.set()
     (effect,) = await applying
-    await sink.published([effect])
+    await sink.reported([effect])
     assert effect.result is not None
     eve = str(effect.result.local_id)
     blog.members.update(eve, name="Edited")

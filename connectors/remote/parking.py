@@ -1,0 +1,96 @@
+"""Commands whose own row makes trouble while the application works: they wait, and nothing waits for them.
+
+A row for which the application always answers with an error that is worth a retry would hold up everybody behind it.
+So such a command is set aside, noted, and tried again, less and less often, until it can be answered.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import structlog
+
+from connectors.base import Effect
+from connectors.remote import metrics
+from connectors.remote.surroundings import Notes
+from schemas.messages import Command
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_US = 2_000_000
+LONGEST_PAUSE_US = 600_000_000
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(Command)
+
+
+@dataclass(slots=True)
+class _Waiting:
+    command: Command
+    next_us: int = 0
+    tries: int = 0
+    effect: Effect | None = None
+
+
+class Parking:
+    """The commands of a system that wait, by record: at most one each, for there is one out per record."""
+
+    def __init__(self, system: str, notes: Notes) -> None:
+        self._system = system
+        self._notes = notes
+        self._waiting: dict[str, _Waiting] = {}
+        for name in notes.names("parked/"):
+            if (data := notes.get(name)) is not None:
+                self._waiting[name] = _Waiting(_decoder.decode(data))
+        self._count()
+
+    async def park(self, command: Command, why: str, now_us: int) -> None:
+        """Let a command wait. Raises UnreachableError; then it does not."""
+        name = _name(command)
+        await self._notes.put({name: _encode(command)})
+        self._waiting[name] = _Waiting(command, now_us + FIRST_PAUSE_US)
+        self._count()
+        log.warning("a command waits, for its row makes trouble", system=self._system, command=command.id, error=why)
+
+    def holds(self, command: Command) -> bool:
+        """Whether this very command waits."""
+        found = self._waiting.get(_name(command))
+        return found is not None and found.command.id == command.id
+
+    def superseded(self, command: Command) -> Command | None:
+        """The command of the same record that waits and that nobody waits for any more, since there is a new one."""
+        found = self._waiting.get(_name(command))
+        return None if found is None or found.command.number >= command.number else found.command
+
+    def due(self, now_us: int) -> list[Command]:
+        """Those to be tried now."""
+        return [one.command for one in self._waiting.values() if one.effect is None and one.next_us <= now_us]
+
+    def failed(self, command: Command, now_us: int) -> None:
+        """It was tried, and the trouble goes on."""
+        waiting = self._waiting[_name(command)]
+        waiting.tries += 1
+        waiting.next_us = now_us + min(LONGEST_PAUSE_US, FIRST_PAUSE_US * 2 ** min(waiting.tries, 16))
+
+    def answered(self, effect: Effect, command: Command) -> None:
+        """It is carried out; the answer is kept until it is known to be published."""
+        self._waiting[_name(command)].effect = effect
+
+    def unreported(self) -> list[Effect]:
+        """Answers that are not known to be published."""
+        return [one.effect for one in self._waiting.values() if one.effect is not None]
+
+    async def forget(self, commands: Sequence[str]) -> None:
+        """These need wait no more (ids). Raises UnreachableError."""
+        names = [name for name, one in self._waiting.items() if one.command.id in commands]
+        if names:
+            await self._notes.put(dict.fromkeys(names))
+        for name in names:
+            del self._waiting[name]
+        self._count()
+
+    def _count(self) -> None:
+        metrics.PARKED.labels(self._system).set(len(self._waiting))
+
+
+def _name(command: Command) -> str:
+    return f"parked/{command.entity}/{command.record_id}"
