@@ -47,7 +47,7 @@ class FakeClock:
 
 @dataclass
 class DictNotes:
-    """Notes that survive the connector, not the test. `fail` makes the next puts fail."""
+    """Notes that survive the connector, not the test. `trouble` is what the next put raises."""
 
     values: dict[str, bytes] = field(default_factory=dict)
     puts: int = 0
@@ -61,8 +61,9 @@ class DictNotes:
 
     async def put(self, values: Mapping[str, bytes | None]) -> None:
         await asyncio.sleep(0)
-        if self.trouble is not None:
-            raise self.trouble
+        trouble, self.trouble = self.trouble, None
+        if trouble is not None:
+            raise trouble
         self.puts += 1
         for name, value in values.items():
             if value is None:
