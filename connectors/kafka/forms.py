@@ -118,11 +118,11 @@ def declared(type_text: str, encoding: str | None, found: Form | None, standard:
 
 
 def converter(form: Form) -> Convert:
-    """What makes a message's value a row image's. Raises UnreadableError; null stays null."""
+    """What makes a message's value, which is not null, a row image's. Raises UnreadableError."""
     kind = column_types.parse(form.type)
     if kind.kind == "array" and kind.item is not None:
         return values.array(_scalar(kind.item, form))
-    return values.nullable(_scalar(kind, form))
+    return _scalar(kind, form)
 
 
 def _scalar(kind: ColumnType, form: Form) -> Convert:

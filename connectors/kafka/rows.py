@@ -38,9 +38,10 @@ class Message(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How rows of one schema are read: a conversion for each column, where it stands, and the columns' fingerprint."""
+    """How rows of one schema are read: where each column stands (None: under its name) and its conversion; and the
+    columns' fingerprint."""
 
-    columns: Mapping[str, tuple[tuple[str, ...], Convert]]
+    columns: Mapping[str, tuple[tuple[str, ...] | None, Convert]]
     forms: Mapping[str, Form]
     fingerprint: str
 
@@ -100,11 +101,8 @@ class Rows:
         if event is None or (event.shape is None and not self._table.columns):
             return (), ()
         found = self._plan(event.shape).forms
-        optional = {name: shape.optional for name, shape in (event.shape.fields if event.shape else {}).items()}
-        infos = tuple(
-            ColumnInfo(name, form.type, nullable=optional.get(name, True), values=form.values)
-            for name, form in found.items()
-        )
+        # Nothing is ever written here, so no column asks for a value.
+        infos = tuple(ColumnInfo(name, form.type, values=form.values) for name, form in found.items())
         return infos, self._table.key or self._key_columns(self._key(message))
 
     def _event(self, message: Message) -> Event | None:
@@ -159,21 +157,26 @@ class Rows:
         """JSON text of a row. `values` are those of the key, where the row itself does not have them."""
         image: dict[str, Any] = {}
         for name, (path, convert) in plan.columns.items():
-            found = _at(row, path)
-            if found is MISSING:
-                found = values.get(name, None if self._table.absent_is_null else MISSING)
-                if found is not MISSING:
-                    image[name] = found
-                elif name in self._mapped:
-                    raise UnreadableError(f"column {name}, which is mapped, is not in it")
-            elif not _is_unavailable(found):
+            found = row.get(name, MISSING) if path is None else _at(row, path)
+            if found is None:
+                image[name] = None
+            elif found is MISSING or _is_unavailable(found):
+                self._make_up(image, name, found, values)
+            else:
                 image[name] = _converted(name, convert, found)
-            elif name in self._mapped:
-                remedy = "have the table's whole rows sent (ALTER TABLE … REPLICA IDENTITY FULL)"
-                raise UnreadableError(f"column {name}, which is mapped, was left out by the producer: {remedy}")
-        if missing := self._mapped - image.keys():
-            raise UnreadableError(f"column {min(missing)}, which is mapped, is not in it")
+        if not self._mapped <= image.keys():
+            raise UnreadableError(f"column {min(self._mapped - image.keys())}, which is mapped, is not in it")
         return _encode(image).decode()
+
+    def _make_up(self, image: dict[str, Any], name: str, found: Any, values: Mapping[str, Any]) -> None:
+        """For a column that the row does not show: what the key says, or what its absence means."""
+        if found is MISSING:
+            found = values.get(name, None if self._table.absent_is_null else MISSING)
+            if found is not MISSING:
+                image[name] = found
+        elif name in self._mapped:
+            remedy = "have the table's whole rows sent (ALTER TABLE … REPLICA IDENTITY FULL)"
+            raise UnreadableError(f"column {name}, which is mapped, was left out by the producer: {remedy}")
 
     def _before(self, event: Event, plan: Plan) -> str | None:
         try:
@@ -193,8 +196,8 @@ class Rows:
         for name in wanted:
             found, convert = _key_part(key.value, name, len(wanted) == 1), converters.get(name)
             if found is MISSING:
-                path, convert = self._plan(event.shape).columns.get(name, ((name,), None))
-                found = _at(row, path)
+                path, convert = self._plan(event.shape).columns.get(name, (None, None))
+                found = _at(row, path or (name,))
             if found is MISSING or found is None:
                 raise UnreadableError(f"key column {name} is neither in its key nor in its row")
             values[name] = _converted(name, convert, found) if convert is not None else self._scalar(key, name, found)
@@ -252,15 +255,15 @@ class Rows:
         standard = {"bytea": "base64", "json": "json_text" if self._table.format.startswith("debezium") else "plain"}
         return forms.declared(column.type, column.encoding, found.get(column.path[0]), standard)
 
-    def _path(self, name: str) -> tuple[str, ...]:
+    def _path(self, name: str) -> tuple[str, ...] | None:
         column = self._table.columns.get(name)
-        return (name,) if column is None else column.path
+        return None if column is None or column.path == (name,) else column.path
 
 
 def _at(row: Row, path: tuple[str, ...]) -> Any:
     found: Any = row
     for step in path:
-        if not isinstance(found, Mapping) or step not in found:
+        if not isinstance(found, dict) or step not in found:
             return MISSING
         found = found[step]
     return found
@@ -281,8 +284,9 @@ def _converted(name: str, convert: Convert, value: Any) -> Any:
 
 def _is_unavailable(value: Any) -> bool:
     """Whether a value stands for one that the producer did not send: too long to be logged with every change."""
-    if isinstance(value, str | bytes):
+    kind = type(value)
+    if kind is str or kind is bytes:
         return value in UNAVAILABLE_FORMS
-    if isinstance(value, list) and len(value) == 1:
-        return value[0] in UNAVAILABLE_FORMS if isinstance(value[0], str | bytes) else False
-    return isinstance(value, dict) and UNAVAILABLE in value
+    if kind is list:
+        return len(value) == 1 and type(value[0]) in (str, bytes) and value[0] in UNAVAILABLE_FORMS
+    return kind is dict and UNAVAILABLE in value

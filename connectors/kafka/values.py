@@ -29,11 +29,6 @@ def wrong(value: Any, what: str) -> UnreadableError:
     return UnreadableError(f"{shown(value)} is no {what}")
 
 
-def nullable(convert: Convert) -> Convert:
-    """The same for a value that may be null."""
-    return lambda value: None if value is None else convert(value)
-
-
 def after(first: Convert, then: Convert) -> Convert:
     """One conversion after the other."""
     return lambda value: then(first(value))
@@ -56,7 +51,8 @@ def integer(value: Any) -> int:
     """A whole number, or text of one."""
     if type(value) is int:
         return value
-    if isinstance(value, str | Decimal) and not isinstance(number := decimal(value), str) and number % 1 == 0:
+    number = decimal(value) if isinstance(value, str | Decimal) else None
+    if isinstance(number, Decimal) and number == number.to_integral_value():
         return int(number)
     raise wrong(value, "whole number")
 

@@ -89,6 +89,10 @@ def test_a_mapped_column_that_is_dropped_is_not_read_as_null() -> None:
         rows("email").read(narrow, 1)
 
 
+def test_a_column_that_is_null_stays_null() -> None:
+    assert change("u", None, {"id": 1, "email": None}).after == '{"id":1,"email":null}'
+
+
 def test_a_mapped_column_that_was_left_out_is_not_read_as_text() -> None:
     row = message(keyed({"id": 1}), envelope("u", None, ADA | {"email": "__debezium_unavailable_value"}, *FIELDS))
     with pytest.raises(UnreadableError, match="REPLICA IDENTITY FULL"):
@@ -145,7 +149,8 @@ def test_a_schema_in_a_message_that_should_have_none_is_not_taken_for_columns() 
 
 
 def test_columns_and_key_are_discovered() -> None:
-    columns, key = rows().columns(message(keyed({"id": 1}), envelope("c", None, ADA, *FIELDS)))
+    required = (field("id", "int64", optional=False), FIELDS[1])
+    columns, key = rows().columns(message(keyed({"id": 1}), envelope("c", None, ADA, *required)))
     assert [(column.name, column.type, column.nullable) for column in columns] == [
         ("id", "bigint", True),
         ("email", "text", True),
