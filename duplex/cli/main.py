@@ -16,6 +16,7 @@ from duplex.cli import (
     brake,
     check,
     conflicts,
+    connector,
     deadletters,
     demo,
     dev,
@@ -85,6 +86,7 @@ app.add_typer(conflicts.app, name="conflicts")
 app.add_typer(brake.app, name="brake")
 app.add_typer(deadletters.app, name="deadletters")
 app.add_typer(record.app, name="record")
+app.add_typer(connector.app, name="connector")
 app.add_typer(sync.app, name="sync")
 app.add_typer(topic.app, name="topic")
 app.add_typer(dev.app, name="dev")
