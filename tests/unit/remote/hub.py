@@ -150,10 +150,8 @@ class Side:
         while True:
             batch = waiting[:5]
             await asyncio.sleep(0)
-            if not batch:
-                continue
             try:
-                effects = await sink.apply(batch)
+                effects = list(await (sink.apply(batch) if batch else sink.retry_parked()))
             except UnreachableError:
                 continue
             for effect in effects:
