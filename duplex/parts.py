@@ -140,10 +140,11 @@ def _say_port(host: str) -> Callable[[int], None]:
 
 
 async def _processors(composed: composition.Composition, path: Path) -> None:
+    from duplex.deadletters import automatic
     from duplex.explaining.serving import serving
     from streams.app import run_processors
 
-    async with serving(composed, path):
+    async with serving(composed, path), automatic.beside(composed.project, path):
         await run_processors(
             composed.project,
             composed.topics,
