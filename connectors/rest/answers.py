@@ -67,7 +67,10 @@ def read(
         body = json_texts.decode(content)
     except ValueError as error:
         return Answer(status, headers, url, fault=str(error))
-    return Answer(status, headers, url, tagging.untagged(body) if tagged else body)
+    try:
+        return Answer(status, headers, url, tagging.untagged(body) if tagged else body)
+    except RecursionError:
+        return Answer(status, headers, url, fault="it is nested too deeply")
 
 
 @dataclass(frozen=True, slots=True)

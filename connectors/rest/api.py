@@ -48,7 +48,7 @@ class RestApi:
         with self._declared():
             place = listed.paging.start() if cursor is None else place_of(cursor)
             items, after = await self._page(listed, place, since(since_us))
-            return Page(self._found(items), cursor_text(after))
+            return Page(self._rows_of(items), cursor_text(after))
 
     async def removed(self, since_us: int) -> Sequence[str]:
         listed = self._made.removed
@@ -80,7 +80,7 @@ class RestApi:
             raise NotImplementedError(f"no find by {', '.join(columns)} is declared")
         with self._declared():
             sent = {name: self._rows.columns[name].sent(value) for name, value in columns.items()}
-            found = self._found(await self._all(listed, {"columns": sent}))
+            found = self._rows_of(await self._all(listed, {"columns": sent}))
         return [row for row in found if self._rows.holds(row.values, columns)]
 
     async def create(self, values: Values, idempotency_key: str) -> Found:
@@ -108,6 +108,13 @@ class RestApi:
     async def delete(self, before: Found) -> None:
         one = self._offered(self._made.delete, "removed")
         await self._change(one, before, self._given(before))
+
+    def found(self, payload: Any) -> Found:
+        """The row in a part of a webhook's body. Raises ValueError, a sentence, for what is no row."""
+        try:
+            return self._rows.found(payload)
+        except (TemplateError, UnfitAnswerError) as error:
+            raise ValueError(str(error)) from error
 
     async def close(self) -> None:
         await self._client.close()
@@ -184,7 +191,7 @@ class RestApi:
         found = [[paths.find(item, place) for place in places] for item in items]
         return [[None if isinstance(one, paths.Lack) else one for one in key] for key in found]
 
-    def _found(self, items: Sequence[Any]) -> list[Found]:
+    def _rows_of(self, items: Sequence[Any]) -> list[Found]:
         return [self._rows.found(item) for item in items]
 
     def _key(self, local_id: str) -> dict[str, Any]:

@@ -55,6 +55,7 @@ class Expression:
         self._how = paths.parse(self.source) if _is_path(self.source) else _compiled(self.source)
         how = self._how
         self.uses = frozenset({str(how[0])} if isinstance(how, tuple) else _variables(how, self.source))
+        self._functions = {} if isinstance(how, tuple) else _called(how)
         self._check(names)
 
     def __call__(self, variables: Variables) -> Any:
@@ -81,7 +82,7 @@ class Expression:
 
     def _context(self, variables: Variables) -> "cel.Context":
         given = {name: plain(value) for name, value in variables.items() if name in self.uses}
-        return cel.Context({**given, "omit": OMIT}, {**STDLIB_FUNCTIONS, **FUNCTIONS})
+        return cel.Context({**given, "omit": OMIT}, self._functions)
 
     def _check(self, names: Collection[str]) -> None:
         unknown = sorted(self.uses - set(names) - _WORDS)
@@ -115,6 +116,13 @@ def _compiled(source: str) -> "cel.Program":
 def _variables(program: "cel.Program", source: str) -> set[str]:
     known = {name.partition(".")[0] for name in STDLIB_FUNCTIONS if "." in name}
     return set(program.variables()) - set(_BOUND.findall(source)) - known
+
+
+def _called(program: "cel.Program") -> dict[str, Callable[..., Any]]:
+    """The functions that a program may call: to hand over all of them takes longer than most evaluations."""
+    names = {name.rpartition(".")[2] for name in program.functions()}
+    every = {**STDLIB_FUNCTIONS, **FUNCTIONS}
+    return {name: function for name, function in every.items() if name.rpartition(".")[2] in names}
 
 
 def _reason(error: Exception) -> str:

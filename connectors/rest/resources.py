@@ -97,7 +97,7 @@ def compiled(name: str, said: Resource, whole: Declaration, shared: Common) -> C
     return Compiled(
         name, setting, rows, _abilities(said), _answers(said, whole, setting),
         list_=_listed(said.list_, f"{setting}.list", "list", shared),
-        since=None if since is None else _listed(_changes(said.list_), f"{setting}.list.since", "list", shared),
+        since=None if since is None else _changed(said.list_, f"{setting}.list", shared),
         overlap_us=0 if since is None or since.overlap is None else since.overlap,
         get=Single(_request(said.get, f"{setting}.get", "get", shared), _path(said.get.item, f"{setting}.get.item")),
         **writes,
@@ -154,10 +154,11 @@ def _request(request: Request, setting: str, kind: str, shared: Common) -> Prepa
     return prepared(request, setting, NAMES[kind], shared)
 
 
-def _listed(said: Listing, setting: str, kind: str, shared: Common) -> Listed:
+def _listed(said: Listing, setting: str, kind: str, shared: Common, whole: str | None = None) -> Listed:
+    """`whole` is the setting that says how the listing goes on, where that is another."""
     key = _paths(getattr(said, "id", None), f"{setting}.id")
     request = _request(said, setting, kind, shared)
-    way = paging.compiled(said, f"{setting}.pagination")
+    way = paging.compiled(said, f"{whole or setting}.pagination")
     _judge_paging(said, request, setting)
     return Listed(request, _path(said.items, f"{setting}.items"), way, frozenset(getattr(said, "by", ())), key)
 
@@ -170,14 +171,14 @@ def _judge_paging(said: Listing, request: Prepared, setting: str) -> None:
         raise ValueError(f"{setting}.pagination: {why}")
 
 
-def _changes(said: Listing) -> Listing:
+def _changed(said: Listing, setting: str, shared: Common) -> Listed:
     """The listing as it is asked for changes only."""
     since = said.since
     assert since is not None
     changed: dict[str, Any] = {"query": {**said.query, **since.query}, "headers": {**said.headers, **since.headers}}
     changed |= {} if since.path is None else {"path": since.path}
     changed |= {} if since.body is None else {"body": since.body}
-    return said.model_copy(update=changed)
+    return _listed(said.model_copy(update=changed), f"{setting}.since", "list", shared, setting)
 
 
 def _found(said: Resource, index: int, setting: str, shared: Common) -> Listed:

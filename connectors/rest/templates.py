@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
 
+from connectors.rest import json_texts
 from connectors.rest.errors import TemplateError
 from connectors.rest.expressions import OMIT, Expression, Variables
 
@@ -90,7 +91,7 @@ def as_text(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(value, "f") if abs(value.adjusted()) <= json_texts.GREATEST_EXPONENT else str(value)
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
         return str(int(value))
     return str(value)

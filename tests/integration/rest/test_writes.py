@@ -213,3 +213,12 @@ async def test_systems_of_one_account_share_its_budget() -> None:
         await one["things"].get("[1]")
         with pytest.raises(UnreachableError):
             await other["things"].get("[1]")
+
+
+async def test_a_row_is_read_out_of_a_delivery() -> None:
+    async with api(Things().handle, things(columns=COLUMNS)) as (rows, _):
+        found = rows.found(ITEM)
+        assert found.local_id == "[1]" and found.values == {"id": 1, **VALUES}
+        for payload in (None, [], {"id": 1}, {**ITEM, "id": None}):
+            with pytest.raises(ValueError, match=r"resources\.things"):
+                rows.found(payload)
