@@ -85,20 +85,19 @@ class KafkaConnector:
         return []
 
     async def restart(self, entities: Sequence[str]) -> None:
-        """Every row is loaded again, of all topics: which of them an entity reads is known only to `open_source`."""
-        await self._forget()
+        await self._forget(entities)
 
     async def uninstall(self) -> Sequence[str]:
         """Forgets how far it had read. The topics are others'."""
-        await self._forget()
+        await self._forget(None)
         return [f"the offsets of group {self.group} are set back"]
 
-    async def _forget(self) -> None:
+    async def _forget(self, entities: Sequence[str] | None) -> None:
         names = [table.topic for table in self.settings.tables.values()]
         present = await self.cluster.topics(names)
         every = [TopicPartition(name, number) for name, one in present.items() for number in range(one.partitions)]
         known = await marks.recorded(self.cluster, self.group, every)
-        await marks.forget(self.cluster, self.group, list(known))
+        await marks.forget(self.cluster, self.group, known, entities)
 
     async def check(self, specs: Sequence[TableSpec]) -> Sequence[Problem]:
         return await checks.check(self.cluster, self.group, self.readers, specs)
@@ -110,12 +109,12 @@ class KafkaConnector:
         if topic is None:
             return
         reader = self.readers.rows(spec, topic)
-        async with self.cluster.consumer() as consumer:
+        async with self.cluster.reached(), self.cluster.consumer() as consumer:
             places = [TopicPartition(table.topic, number) for number in range(topic.partitions)]
             starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
             for place in places:
                 last = await last_offsets(consumer, reader, place, starts[place], ends[place])
-                wanted = {offset: local_id for local_id, offset in last.items()}
+                wanted = set(last.values())
                 async for messages in scan(consumer, place, starts[place], ends[place]):
                     chosen = [reader.read(message, 0, True) for message in messages if message.offset in wanted]
                     yield [change.after for change in chosen if change is not None and change.after is not None]

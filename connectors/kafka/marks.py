@@ -1,11 +1,11 @@
 """How far a source has come, and in which life of its topics: kept beside the offsets of its consumer group.
 
 A *mark* is committed with every offset. It says which topic it was (its id), which incarnation of our log that began,
-how many partitions there were, where the initial load ends, and whether its end was told.
+how many partitions there were, where the initial load ends, and of which entities the end of the load was told.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -28,7 +28,7 @@ class Mark(msgspec.Struct, frozen=True):
     incarnation: int
     partitions: int
     load_end: int
-    loaded: bool = False
+    loaded: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +112,18 @@ class Committer:
         return self._consumer
 
 
-async def forget(cluster: Cluster, group_id: str, wanted: Sequence[TopicPartition]) -> None:
-    """Begin anew in these partitions. Raises UnreachableError."""
+async def forget(cluster: Cluster, group_id: str, known: Places, entities: Iterable[str] | None = None) -> None:
+    """Load these entities again, or all. Raises UnreachableError."""
+    gone = None if entities is None else frozenset(entities)
+    offsets = dict.fromkeys(known, (0, ""))
+    for at, place in known.items():
+        kept = () if gone is None else tuple(name for name in place.mark.loaded if name not in gone)
+        if kept:
+            mark = msgspec.structs.replace(place.mark, loaded=kept)
+            offsets[at] = (place.offset, msgspec.json.encode(mark).decode())
     committer = Committer(cluster, group_id)
     try:
-        if wanted:
-            await committer.put(dict.fromkeys(wanted, (0, "")))
+        if offsets:
+            await committer.put(offsets)
     finally:
         await committer.close()

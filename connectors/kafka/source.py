@@ -55,10 +55,12 @@ class Reading:
 
 @dataclass(slots=True)
 class State:
-    """What one call of `read` goes by: the topics as they were found, who reads them, and how far it has come."""
+    """What one call of `read` goes by: the topics as they were found, who reads them, and how far it has come.
+    `starts` are the first offsets that there still are."""
 
     topics: Mapping[str, Topic]
     readings: Sequence[Reading]
+    starts: dict[TopicPartition, int] = field(default_factory=dict)
     places: Places = field(default_factory=dict)
 
     def of(self, topic: str) -> list[TopicPartition]:
@@ -140,6 +142,7 @@ class KafkaSource:
         now, places = state.topics[topic], state.of(topic)
         marked = {place: known[place] for place in places if place in known}
         starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        state.starts |= starts
         same = {place: one for place, one in marked.items() if self._is_same(one, now, ends[place])}
         for one in same.values():
             self._require_partitions(topic, one.mark, now)
@@ -172,37 +175,32 @@ class KafkaSource:
 
     async def _load(self, consumer: AIOKafkaConsumer, state: State) -> AsyncIterator[Batch]:
         for reading in state.readings:
-            places = state.of(reading.topic)
-            if all(state.places[place].mark.loaded for place in places):
+            places, entity = state.of(reading.topic), reading.spec.entity
+            if all(entity in state.places[place].mark.loaded for place in places):
                 continue
+            # An entity that comes to a topic which is read already is loaded up to where the others are.
+            late = any(state.places[place].mark.loaded for place in places)
             for place in places:
-                async for batch in self._load_partition(consumer, state, reading, place):
+                async for batch in self._load_partition(consumer, state, reading, place, late):
                     yield batch
-        for topic in state.topics:
-            ended = [place for place in state.of(topic) if not state.places[place].mark.loaded]
-            for place in ended:
-                state.places[place] = _loaded(state.places[place])
-            if ended:
-                changes = [self._end(reading, state) for reading in state.readings if reading.topic == topic]
-                yield Batch(changes, dict(state.places))
+            for place in places:
+                state.places[place] = _loaded(state.places[place], entity)
+            yield Batch([self._end(reading, state)], dict(state.places))
 
     async def _load_partition(
-        self, consumer: AIOKafkaConsumer, state: State, reading: Reading, place: TopicPartition
+        self, consumer: AIOKafkaConsumer, state: State, reading: Reading, place: TopicPartition, late: bool
     ) -> AsyncIterator[Batch]:
         """Of each row the last message before the load's end. Read twice: first to know which that is."""
         at = state.places[place]
-        shared = sum(other.topic == reading.topic for other in state.readings) > 1
-        last = await last_offsets(consumer, reading.rows, place, at.offset, at.mark.load_end)
-        async for messages in scan(consumer, place, at.offset, at.mark.load_end, BATCH_MESSAGES):
+        start, end = (state.starts[place], at.offset) if late else (at.offset, at.mark.load_end)
+        last = await last_offsets(consumer, reading.rows, place, start, end)
+        async for messages in scan(consumer, place, start, end, BATCH_MESSAGES):
             await reading.rows.prepare(messages)
             changes, rejected = self._changes(reading, messages, at.mark, load=True)
             chosen = [change for change in changes if last.get(change.local_id) == change.seq]
-            if not shared:
-                # Two entities of one topic are loaded one after the other: progress is that of the last.
+            if not late:
                 state.places[place] = replace(at, offset=messages[-1].offset + 1)
             yield Batch(chosen, dict(state.places), rejected)
-        if reading is [other for other in state.readings if other.topic == reading.topic][-1]:
-            state.places[place] = replace(at, offset=max(at.offset, at.mark.load_end))
 
     def _end(self, reading: Reading, state: State) -> Change:
         """The marker behind the last row of an entity."""
@@ -298,8 +296,10 @@ def _places(error: OffsetOutOfRangeError) -> Iterator[str]:
         yield f"{place.topic} partition {place.partition} from offset {offset}"
 
 
-def _loaded(place: Place) -> Place:
-    return replace(place, mark=msgspec.structs.replace(place.mark, loaded=True))
+def _loaded(place: Place, entity: str) -> Place:
+    mark = place.mark
+    entities = tuple(dict.fromkeys((*mark.loaded, entity)))
+    return Place(max(place.offset, mark.load_end), msgspec.structs.replace(mark, loaded=entities))
 
 
 def _rejected(message: Message, error: UnreadableError) -> Rejected:

@@ -24,6 +24,12 @@ def legacy(bootstrap: str, pipeline: str, topic: str, **settings: Any) -> KafkaC
     return connector("legacy", pipeline, {"bootstrap": bootstrap, "topics": {"customers": table}})
 
 
+def both(bootstrap: str, pipeline: str, **tables: str) -> KafkaConnector:
+    """A system of several plain topics, by table."""
+    settings = {name: {"topic": topic, **PLAIN} for name, topic in tables.items()}
+    return connector("legacy", pipeline, {"bootstrap": bootstrap, "topics": settings})
+
+
 class Read:
     """What a source gave: batches, as they came."""
 

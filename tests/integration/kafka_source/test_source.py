@@ -1,11 +1,13 @@
 """A topic of plain rows as a system's log: load, order, resumption, lives of the topic."""
 
+from dataclasses import replace
+
 import pytest
 
 from connectors.errors import RefusedError, UnreachableError
 from connectors.kafka import clusters
 from tests.integration.kafka_source import topics
-from tests.integration.kafka_source.reading import SPEC, legacy, read, row, until
+from tests.integration.kafka_source.reading import SPEC, both, legacy, read, row, until
 from tests.integration.kafka_source.topics import MakeTopic, Producer
 
 GONE = ({"id": 2}, None)
@@ -185,3 +187,55 @@ async def test_an_old_broker_tells_no_ids(
     topic = await make_topic("customers", 3)
     found = await legacy(kafka_bootstrap, pipeline_name, topic).cluster.topics([topic, "nowhere"])
     assert found == {topic: clusters.Topic("", 3)}
+
+
+async def test_two_entities_may_be_read_from_one_topic(
+    kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("customers", 2)
+    producer, system = Producer(kafka_bootstrap, topic), legacy(kafka_bootstrap, pipeline_name, topic)
+    await producer.send(row(1, "one"), row(2, "two"), row(1, "uno"))
+    specs = (SPEC, replace(SPEC, entity="subscriber"))
+    loaded = await read(system, until("l", "l"), specs=specs)
+    for entity in ("customer", "subscriber"):
+        told = [(one.op, one.local_id) for one in loaded.changes if one.entity == entity]
+        assert sorted(told[:-1]) == [("r", "[1]"), ("r", "[2]")] and told[-1][0] == "l"
+    await producer.send(row(3, "three"))
+    found = await read(system, until("u", "u"), specs=specs)
+    assert [(one.op, one.local_id, one.entity) for one in found.changes] == [
+        ("u", "[3]", "customer"), ("u", "[3]", "subscriber"),
+    ]  # fmt: skip
+
+
+async def test_an_entity_that_comes_to_a_topic_that_is_read_already_is_loaded_alone(
+    kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("customers", 1)
+    producer, system = Producer(kafka_bootstrap, topic), legacy(kafka_bootstrap, pipeline_name, topic)
+    await producer.send(row(1, "one"))
+    await read(system, until("l"))
+    await producer.send(row(2, "two"))
+    await read(system, until("u"))
+    await producer.send(row(1, "uno"))
+    specs = (SPEC, replace(SPEC, entity="subscriber"))
+    found = await read(system, until("r", "r", "l", "u", "u"), specs=specs)
+    assert [(one.op, one.local_id, one.entity) for one in found.changes] == [
+        ("r", "[1]", "subscriber"), ("r", "[2]", "subscriber"), ("l", "", "subscriber"),
+        ("u", "[1]", "customer"), ("u", "[1]", "subscriber"),
+    ]  # fmt: skip
+    await system.restart(["subscriber"])
+    again = await read(system, until("l"), specs=specs)
+    assert {one.entity for one in again.changes} == {"subscriber"}
+
+
+async def test_an_entity_that_comes_later_is_loaded_with_its_topic(
+    kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic
+) -> None:
+    topic, other = await make_topic("customers", 1), await make_topic("invoices", 1)
+    await Producer(kafka_bootstrap, topic).send(row(1, "one"))
+    await Producer(kafka_bootstrap, other).send(row(2, "two"))
+    system = both(kafka_bootstrap, pipeline_name, customers=topic, invoices=other)
+    await read(system, until("l"))
+    invoices = replace(SPEC, entity="invoice", table="invoices")
+    found = await read(system, until("l"), specs=(SPEC, invoices))
+    assert [(one.op, one.entity) for one in found.changes] == [("r", "invoice"), ("l", "invoice")]
