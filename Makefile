@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench torture mutants lock clean
+.PHONY: help setup demo test test-apps lint bench torture mutants lock clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,10 @@ demo: setup ## two databases kept in step before your eyes (ARGS="--once --json"
 
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-apps: setup ## install Ghost and Tryton, once, outside the tree, and test against them
+	@$(BIN)/python -m tools.apps
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 	@$(BIN)/ruff check .

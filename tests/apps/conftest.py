@@ -5,14 +5,12 @@ other test knows. Where an application is not installed its tests are skipped, a
 """
 
 import asyncio
-import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
-from tools.apps import installation
 from tools.apps.ghost import installing as ghost_installing
 from tools.apps.ghost.owner import Owner
 from tools.apps.ghost.running import Ghost
@@ -20,8 +18,6 @@ from tools.apps.installation import Recipe
 from tools.apps.tryton import installing as tryton_installing
 from tools.apps.tryton.running import Tryton
 from tools.apps.tryton.user import User
-
-INSTALL_VARIABLE = "DUPLEX_INSTALL_APPS"
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +67,6 @@ def person() -> str:
 
 
 def _installed(recipe: Recipe) -> Path:
-    if not recipe.installed and not os.environ.get(INSTALL_VARIABLE):
+    if not recipe.installed:
         pytest.skip(f"{recipe.name} is not installed: `make test-apps` installs it (minutes, once) and runs this")
-    return installation.ensure(recipe)
+    return recipe.folder

@@ -37,6 +37,13 @@ async def test_a_party_with_the_code_of_another_is_refused(user: User, person: s
         await user.add("party.party", name="Ben", code=person)
 
 
+async def test_a_code_is_given_once(user: User, person: str) -> None:
+    party = await user.add("party.party", name="Ada")
+    assert (await user.read("party.party", party, "code"))["code"]
+    with pytest.raises(TrytonError, match="not allowed to modify"):
+        await user.edit("party.party", party, code=person)
+
+
 async def test_a_party_that_is_not_there(user: User) -> None:
     with pytest.raises(TrytonError, match="don't exist"):
         await user.read("party.party", 999999, "name")
