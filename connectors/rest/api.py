@@ -13,7 +13,7 @@ from connectors.rest.answers import Answer
 from connectors.rest.client import Asked, Client
 from connectors.rest.columns import iso_text, of_us
 from connectors.rest.errors import TemplateError, UnfitAnswerError
-from connectors.rest.paging import Place, cursor_text, place_of
+from connectors.rest.paging import Place, cursor_text
 from connectors.rest.resources import Compiled, Listed, Single
 
 
@@ -46,8 +46,7 @@ class RestApi:
         listed = self._made.list_ if since_us is None or self._made.since is None else self._made.since
         since_us = None if since_us is None else max(0, since_us - self._made.overlap_us)
         with self._declared():
-            place = listed.paging.start() if cursor is None else place_of(cursor)
-            items, after = await self._page(listed, place, since(since_us))
+            items, after = await self._page(listed, listed.paging.place(cursor), since(since_us))
             return Page(self._rows_of(items), cursor_text(after))
 
     async def removed(self, since_us: int) -> Sequence[str]:

@@ -26,14 +26,15 @@ _PARAMETER = pattern(rf";\s*([\w*-]+)\s*=\s*({_VALUE})")
 
 
 class Place(msgspec.Struct, frozen=True, array_like=True):
-    """Where a listing stands: the pages and rows behind it, what the next request names, an earlier place, and how
-    many empty pages came last."""
+    """Where a listing stands: the pages and rows behind it, what the next request names, an earlier place, how
+    many empty pages came last, and the way of going on that all this belongs to."""
 
     pages: int = 0
     rows: int = 0
     next: Any = None
     mark: str = ""
     empty: int = 0
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,15 @@ class Paging:
     def start(self) -> Place:
         """Before the first page."""
         how = self.listing.pagination
-        return Place(next=how.first if isinstance(how, Keyed) else None)
+        return Place(next=how.first if isinstance(how, Keyed) else None, kind=how.type)
+
+    def place(self, cursor: str | None) -> Place:
+        """Where a cursor leads. One of another declaration leads to the start: rows may come twice, never too few."""
+        try:
+            found = None if cursor is None else msgspec.json.decode(cursor, type=Place)
+        except msgspec.DecodeError:
+            found = None
+        return found if found is not None and found.kind == self.listing.pagination.type else self.start()
 
     def variables(self, place: Place) -> dict[str, Any]:
         """`page` of the templates."""
@@ -99,7 +108,7 @@ class Paging:
         mark = digest if pages & (pages - 1) == 0 else place.mark
         how = self.listing.pagination
         token = None if isinstance(how, Numbered) else step
-        return Place(pages, place.rows + len(keys), token, mark, empty)
+        return Place(pages, place.rows + len(keys), token, mark, empty, how.type)
 
     def _step(self, place: Place, answer: Answer, url: str, keys: Sequence[Sequence[Any]]) -> Any:
         """What the next request names; of numbered pages, what tells this page from another."""
@@ -134,7 +143,7 @@ class Paging:
     def _pointer(self, how: Pointed, answer: Answer, url: str) -> Any:
         if how.type == "link":
             target = next_link(answer.headers.get("link", ""))
-            return None if target is None else urljoin(url, target)
+            return None if target is None else self._joined(url, target)
         name = "cursor" if how.type == "cursor" else "url"
         found = paths.find(answer.body, self.paths[name])
         if isinstance(found, paths.Lack):
@@ -142,11 +151,17 @@ class Paging:
                 return None
             remedy = "set absent_ends: true if that says that it was the last page"
             raise UnfitAnswerError(f"{self.setting}.{name}", f"the answer does not say how to go on; {remedy}")
-        if found in (None, "", False):
+        if found is None or found is False or found == "":
             return None
-        if not isinstance(found, str | int):
+        if not isinstance(found, str | int) or isinstance(found, bool):
             raise UnfitAnswerError(f"{self.setting}.{name}", "what says how to go on is neither text nor a number")
-        return urljoin(url, str(found)) if name == "url" else found
+        return self._joined(url, str(found)) if name == "url" else found
+
+    def _joined(self, url: str, target: str) -> str:
+        try:
+            return urljoin(url, target)
+        except ValueError as error:
+            raise UnfitAnswerError(self.setting, f"the next page has no URL that can be read: {error}") from error
 
 
 def compiled(listing: Listing, setting: str) -> Paging:
@@ -167,11 +182,6 @@ def compiled(listing: Listing, setting: str) -> Paging:
 def cursor_text(place: Place | None) -> str | None:
     """A place as text that goes through `Page.cursor`."""
     return None if place is None else msgspec.json.encode(place).decode()
-
-
-def place_of(text: str) -> Place:
-    """Raises ValueError for what is no cursor of ours."""
-    return msgspec.json.decode(text, type=Place)
 
 
 def next_link(header: str) -> str | None:

@@ -14,6 +14,7 @@ from connectors.rest.templates import Template
 from schemas.identifiers import local_id
 
 ETAG = "etag"
+_GREATEST_VERSION = 1 << 63
 _LOCAL_ID = msgspec.json.Decoder(list[Any])
 
 
@@ -37,7 +38,7 @@ class Rows:
             raise UnfitAnswerError(self.setting, "an item of the answer is no object")
         values = {name: self._value(column, item) for name, column in self.columns.items()}
         version = self._told(self.version, values, item)
-        if self.version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+        if self.version is not None and not _is_version(version):
             raise UnfitAnswerError(f"{self.setting}.version", f"the version {str(version)[:40]} is no whole number")
         changed_us = us_of(self._told(self.changed, values, item))
         tag = (headers or {}).get("etag") if self.tag == ETAG else self._told(self.tag, values, item)
@@ -99,3 +100,7 @@ class Rows:
         if how is None or how == ETAG:
             return None
         return how({"item": item}) if isinstance(how, Template) else values.get(how)
+
+
+def _is_version(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _GREATEST_VERSION

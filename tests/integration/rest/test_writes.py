@@ -219,6 +219,7 @@ async def test_a_row_is_read_out_of_a_delivery() -> None:
     async with api(Things().handle, things(columns=COLUMNS)) as (rows, _):
         found = rows.found(ITEM)
         assert found.local_id == "[1]" and found.values == {"id": 1, **VALUES}
-        for payload in (None, [], {"id": 1}, {**ITEM, "id": None}):
+        unfit: list[Any] = [None, [], {"id": 1}, {**ITEM, "id": None}]
+        for payload in unfit:
             with pytest.raises(ValueError, match=r"resources\.things"):
                 rows.found(payload)
