@@ -19,6 +19,7 @@ from schemas.project.model import Project
 REFUSED = "DecisionRefused"
 AGAIN = ("open", "dropped")
 USER = "user."
+SOURCE = "source "
 SPOKEN = (Decision, Amendment, Nudge, Allowance)
 
 
@@ -39,6 +40,11 @@ def of_itself(entry: Entry, codec: Codec) -> str | None:
         return f"it would be refused again: {entry.failure.message}.{_shown(message)} Decide anew"
     if entry.failure.component.startswith(reading.SINK):
         return _written(entry, message)
+    if entry.failure.component.startswith(SOURCE):
+        return (
+            "its topic is another program's, and there it would come after newer messages of its row; once it can be "
+            "understood, have its producer send the row anew"
+        )
     if entry.failure.component.startswith(USER) and isinstance(message, SPOKEN):
         kind = type(message).__name__.lower()
         return f"the merge has seen this {kind}, and would carry it out a second time"

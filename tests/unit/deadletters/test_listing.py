@@ -152,6 +152,13 @@ def test_a_command_is_left_to_the_merge() -> None:
     assert "duplex conflicts retry" in (obstacles.of_itself(entry, Codec()) or "")
 
 
+def test_nothing_is_sent_to_somebody_elses_topic() -> None:
+    topic = Topic()
+    topic.letter(failure(topic="inventory.customers", component="source legacy"), b"noise")
+    (entry,) = Book(topic.messages)
+    assert "another program's" in (obstacles.of_itself(entry, Codec()) or "")
+
+
 def test_a_dropped_letter_may_be_taken_back(entries: list[Entry]) -> None:
     assert obstacles.of_itself(entries[1], Codec()) is None
 
