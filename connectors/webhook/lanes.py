@@ -34,6 +34,7 @@ WAITING = Gauge("duplex_webhook_waiting", "Deliveries that wait for Kafka.", ["s
 OPEN = Gauge("duplex_webhook_open", "Whether deliveries are taken: 1, or 0 while Kafka is away.", ["system"])
 
 BATCH_BYTES = 900_000
+LINGER_S = 0.002
 IDLE_BEAT_S = 5.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
@@ -106,6 +107,7 @@ class Lane:
         self._wake = asyncio.Event()
         self._open = False
         self._failures = 0
+        self._last = 0
         self._position: int | None = None
 
     @property
@@ -189,6 +191,9 @@ class Lane:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), IDLE_BEAT_S)
             beat(f"bridge {self._system}")
+        if len(self._waiting) < self._last:
+            # Who was answered just now is about to send again: one batch for all is cheaper than two.
+            await asyncio.sleep(LINGER_S)
 
     async def _send(self, producer: AIOKafkaProducer) -> None:
         batch, postings = producer.create_batch(), list[Posting]()
@@ -198,6 +203,7 @@ class Lane:
                 break
             postings.append(self._waiting.popleft())
         batch.close()
+        self._last = len(postings)
         WAITING.labels(self._system).set(len(self._under_way))
         try:
             async with asyncio.timeout(self._batch_timeout_s):

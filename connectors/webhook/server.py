@@ -139,11 +139,11 @@ class WebhookServer:
         if desk is None:
             STRANGERS.inc()
             return web.Response(status=404, headers=NAMELESS)
-        answer = await self._answer(request, desk, path, query)
+        answer = await self._answer(request, desk, query)
         desk.note(answer)
         return _response(answer)
 
-    async def _answer(self, request: web.BaseRequest, desk: Desk, path: str, query: str) -> Answer:
+    async def _answer(self, request: web.BaseRequest, desk: Desk, query: str) -> Answer:
         headers = list(request.headers.items())
         url = self._judged(request, desk, headers)
         if url is None:
