@@ -29,8 +29,9 @@ demo: setup ## two databases kept in step before your eyes (ARGS="--once --json"
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-apps: setup ## install Ghost and Tryton, once, outside the tree, and test against them
+test-apps: setup ## install Ghost, Tryton and Debezium, once, outside the tree, and test against them
 	@$(BIN)/python -m tools.apps
+	@$(BIN)/python -m tests.apps.debezium.installing
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
