@@ -29,13 +29,16 @@ class Account:
     def __init__(self, name: str, allowance: Allowance, concurrency: int, clock_s: Callable[[], float] = time.time):
         self.name = name
         self._budget = Budget(allowance)
+        self._concurrency = concurrency
+        self._clock_s = clock_s
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._places = asyncio.Semaphore(concurrency)
         self._queue = asyncio.Lock()
-        self._clock_s = clock_s
 
     @asynccontextmanager
     async def turn(self, patience_s: float) -> AsyncIterator[None]:
         """Within it, one request may be sent. First come, first served. Raises PatienceError."""
+        self._live_in(asyncio.get_running_loop())
         async with self._places:
             await self._wait(patience_s)
             yield
@@ -43,6 +46,12 @@ class Account:
     def observe(self, status: int, headers: Mapping[str, str]) -> None:
         """What an answer said of the limits."""
         self._budget.observe(status, headers, self._clock_s())
+
+    def _live_in(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Locks belong to a loop, and an account may outlive one: the budget goes on, the locks begin anew."""
+        if self._loop is not loop:
+            self._loop = loop
+            self._places, self._queue = asyncio.Semaphore(self._concurrency), asyncio.Lock()
 
     async def _wait(self, patience_s: float) -> None:
         began_s = self._clock_s()

@@ -160,6 +160,15 @@ async def test_a_next_page_on_another_host_is_not_asked_for(target: str) -> None
         assert len(server.seen) == 1
 
 
+async def test_a_next_page_whose_url_cannot_be_read_is_an_error() -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        return at(0, links={"next": "http://["})
+
+    async with api(broken, listing(WAYS["next url"][1])) as (rows, _):
+        with pytest.raises(RefusedError, match="no URL that can be read"):
+            await everything(rows)
+
+
 async def test_a_listing_is_resumed_by_its_cursor_alone() -> None:
     async with api(by_offset, listing(WAYS["offset"][1])) as (rows, _):
         cursor = (await rows.page(None)).cursor

@@ -65,7 +65,7 @@ async def test_any_json_gives_rows_or_an_error_of_ours(
         changed="at",
     )
     async with api(handle, said) as (rows, _):
-        for _ in range(60):
+        for _ in range(150):
             for ask in asks(rows):
                 await judged(ask)
 

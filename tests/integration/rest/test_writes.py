@@ -1,15 +1,14 @@
 """What is sent for a write, and what is read back of it."""
 
-import asyncio
 import json
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from connectors.errors import RefusedError, UnreachableError
+from connectors.errors import RefusedError
 from connectors.remote.api import Found, MovedError
-from tests.integration.rest.serving import api, joined, serving, things
+from tests.integration.rest.serving import api, things
 
 COLUMNS = {
     "id": "bigint",
@@ -159,60 +158,6 @@ async def test_a_form_in_place_of_json() -> None:
     async with api(handle, things(create=create)) as (rows, server):
         await rows.create({"name": "Ada & Bo"}, "k")
         assert server.seen[0][2] == "title=Ada+%26+Bo&tag=a&tag=b"
-
-
-async def test_requests_at_once_are_bounded() -> None:
-    three, going_on = asyncio.Event(), asyncio.Event()
-    now = most = 0
-
-    async def handle(request: web.Request) -> web.StreamResponse:
-        nonlocal now, most
-        now, most = now + 1, max(most, now + 1)
-        if now == 3:
-            three.set()
-        await going_on.wait()
-        now -= 1
-        return web.json_response({"id": int(request.path.rpartition("/")[2])})
-
-    async with api(handle, things(), limits={"concurrency": 3}) as (rows, _):
-        asked = asyncio.gather(*(rows.get(f"[{number}]") for number in range(12)))
-        await asyncio.wait_for(three.wait(), 10)
-        going_on.set()
-        await asked
-    assert most == 3
-
-
-async def test_a_turn_that_comes_too_late_is_not_waited_for() -> None:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"id": 1})
-
-    limits = {"requests": 2, "window": "1h", "reserve": 0, "patience": "1s"}
-    async with api(handle, things(), limits=limits, account="late") as (rows, server):
-        await rows.get("[1]")
-        await rows.get("[1]")
-        with pytest.raises(
-            UnreachableError, match=r"limits allow the next request in .* s only.*systems\.shop\.limits"
-        ):
-            await rows.get("[1]")
-        assert len(server.seen) == 2
-
-
-async def test_systems_of_one_account_share_its_budget() -> None:
-    async def handle(request: web.Request) -> web.StreamResponse:
-        return web.json_response({"id": 1})
-
-    more: dict[str, Any] = {
-        "limits": {"requests": 1, "window": "1h", "reserve": 0, "patience": "1s"},
-        "account": "shared",
-    }
-    async with (
-        serving(handle) as server,
-        joined(server, {"things": things()}, **more) as (one, _),
-        joined(server, {"things": things()}, **more) as (other, _),
-    ):
-        await one["things"].get("[1]")
-        with pytest.raises(UnreachableError):
-            await other["things"].get("[1]")
 
 
 async def test_a_row_is_read_out_of_a_delivery() -> None:
