@@ -21,6 +21,9 @@ UNKNOWN = (
 )
 AMBIGUOUS = "the answer to a create was lost, and several rows may be the one that was made: {ids}"
 
+NOWHERE = Seen(None, 0, False)
+"""No row, before every look: a create that made none says nothing against a row that somebody else has seen there."""
+
 
 class Creation:
     """Carries out one create with a writer made for it."""
@@ -42,8 +45,7 @@ class Creation:
                 return await self._attempt()
         except RowRefusedError as error:
             self._writer.ledger.withdraw(self._command)
-            nothing = self._nothing()
-            return await self._writer.answer(nothing, nothing, error=error.reason)
+            return await self._writer.answer(NOWHERE, NOWHERE, error=error.reason)
 
     async def _attempt(self) -> Result:
         wanted = self._wanted()
@@ -88,7 +90,7 @@ class Creation:
         abilities = self._api.abilities
         if "c" not in abilities.writes:
             raise self._writer.refused("the application does not let rows be made")
-        await self._writer.intend(self._nothing())
+        await self._writer.intend(NOWHERE)
         values = dict(wanted)
         if abilities.marker is not None:
             values[abilities.marker] = self._command.record_id
@@ -168,6 +170,3 @@ class Creation:
             return ()
         found = await self._api.find({marker: self._command.record_id})
         return [one for one in found if one.values.get(marker) == self._command.record_id]
-
-    def _nothing(self) -> Seen:
-        return Seen(None, self._engine.numbers.take(), False)
