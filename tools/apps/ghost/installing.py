@@ -1,6 +1,6 @@
 """Ghost from its package: unpacked, its dependencies installed as the lock file says, those of its developers left out.
 
-The lock file was made from the very package.json that `_prepare` makes: `npm install --package-lock-only` in the
+The lock file was made from the very package.json that `prepare` makes: `npm install --package-lock-only` in the
 prepared folder makes it anew for another version. sqlite3 is compiled where no binary of it can be fetched.
 """
 
@@ -28,15 +28,15 @@ FLAGS = ("--omit=dev", "--legacy-peer-deps", "--no-audit", "--no-fund", "--logle
 
 
 def _install(folder: Path) -> None:
-    node = _node()
+    found = node()
     npm = require("npm", "Ghost's packages are installed with it", "Install Node.js together with npm.")
     for program in ("c++", "make", "python3"):
         require(program, "sqlite3 is compiled with it", "Install a C++ compiler, make and Python 3 (build-essential).")
     run([npm, "pack", f"ghost@{VERSION}", "--silent", "--pack-destination", folder], folder)
-    package = _prepare(folder, folder / f"ghost-{VERSION}.tgz")
+    package = prepare(folder, folder / f"ghost-{VERSION}.tgz")
     # Of the packages that would compile something, Ghost does not start without this one only.
     run([npm, "ci", "--ignore-scripts", *FLAGS], package)
-    run([npm, "rebuild", "sqlite3", "--loglevel=error"], package, _headers(node))
+    run([npm, "rebuild", "sqlite3", "--loglevel=error"], package, _headers(found))
     _make_template(folder)
 
 
@@ -63,7 +63,8 @@ def _set_up(url: str) -> None:
         answer.read()
 
 
-def _node() -> Path:
+def node() -> Path:
+    """The Node.js that Ghost will run on. Raises AppsError when there is none, or another version."""
     found = require("node", "Ghost runs on it", f"Install Node.js {NODES[-1]} or {NODES[-2]}.")
     answer = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(answer.removeprefix("v").partition(".")[0]) not in NODES:
@@ -73,7 +74,8 @@ def _node() -> Path:
     return Path(found).resolve()
 
 
-def _prepare(folder: Path, archive: Path) -> Path:
+def prepare(folder: Path, archive: Path) -> Path:
+    """Unpack Ghost's package, ready for npm. Raises AppsError when it is not the one that was locked."""
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != INTEGRITY:
         raise AppsError(f"{archive.name} is not the package that was locked: {digest} instead of {INTEGRITY}")

@@ -33,24 +33,24 @@ class User:
 
     def __init__(self, url: str, name: str = ADMINISTRATOR, password: str = PASSWORD) -> None:
         self._url, self._name, self._password = f"{url}/rpc/", name, password
-        self._session: aiohttp.ClientSession | None = None
+        self.session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_S))
+        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_S))
         try:
             number, token, *_ = await self._send("common.db.login", self._name, {"password": self._password})
         except BaseException:
-            await self._session.close()
+            await self.session.close()
             raise
         shown = base64.b64encode(f"{self._name}:{number}:{token}".encode()).decode()
-        self._session.headers["Authorization"] = f"Session {shown}"
+        self.session.headers["Authorization"] = f"Session {shown}"
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
+        if self.session is not None:
+            await self.session.close()
 
     async def call(self, method: str, *values: Any, context: Row | None = None) -> Any:
         """Call a method of a model (`model.party.party.read`). Raises TrytonError."""
@@ -79,9 +79,9 @@ class User:
         return found
 
     async def _send(self, method: str, *parameters: Any) -> Any:
-        assert self._session is not None, "sign in first: async with User(…)"
+        assert self.session is not None, "sign in first: async with User(…)"
         body = {"id": 1, "method": method, "params": parameters}
-        async with self._session.post(self._url, json=body) as answer:
+        async with self.session.post(self._url, json=body) as answer:
             if answer.status != 200:
                 raise TrytonError(f"status {answer.status}", await answer.text())
             found = await answer.json()
