@@ -1,10 +1,11 @@
 """Reading a partition from one offset to another, once, beside what follows it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, cast
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
 
 from connectors.errors import ConnectorsError
 from connectors.kafka.errors import UnreadableError
@@ -29,6 +30,7 @@ async def scan(
     consumer: AIOKafkaConsumer, place: TopicPartition, start: int, end: int, chunk: int = CHUNK_MESSAGES
 ) -> AsyncIterator[Sequence[Any]]:
     """The messages of a partition from `start` up to, not including, `end`. The consumer reads nothing else meanwhile.
+    What the topic's retention removes before it is read is passed over.
 
     Raises KafkaError, and StalledError where nothing comes for a while.
     """
@@ -37,7 +39,7 @@ async def scan(
     clock = asyncio.get_running_loop().time
     position, moved_at = start, clock()
     while position < end:
-        found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=chunk)
+        found = await _fetched(consumer, place, position, chunk)
         if messages := [message for message in found.get(place, ()) if message.offset < end]:
             yield messages
         reached = await consumer.position(place)
@@ -45,6 +47,20 @@ async def scan(
             position, moved_at = reached, clock()
         elif clock() - moved_at > STALLED_AFTER_S:
             raise StalledError(place, position, end)
+
+
+async def _fetched(
+    consumer: AIOKafkaConsumer, place: TopicPartition, position: int, chunk: int
+) -> Mapping[TopicPartition, Sequence[Any]]:
+    try:
+        found = await consumer.getmany(place, timeout_ms=POLL_MS, max_records=chunk)
+    except OffsetOutOfRangeError:
+        first = (await consumer.beginning_offsets([place]))[place]
+        if first <= position:
+            raise
+        consumer.seek(place, first)
+        return {}
+    return cast(Mapping[TopicPartition, Sequence[Any]], found)
 
 
 async def last_offsets(

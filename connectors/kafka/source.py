@@ -9,10 +9,10 @@ every change of a row. That ends when the number of partitions changes: then the
 is made anew begins again at offset 0: it begins a new incarnation, and its rows are loaded again.
 """
 
+import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import msgspec
 import structlog
@@ -39,6 +39,8 @@ BATCH_MESSAGES = 2000
 POLL_MS = 200
 LOOK_EVERY_S = 10.0
 RECORD_EVERY_S = 3600.0
+SHORT_END_LIMIT_S = 20.0
+SHORT_END_PAUSE_S = 0.2
 
 Clock = Callable[[], float]
 Places = dict[TopicPartition, Place]
@@ -96,12 +98,13 @@ class KafkaSource:
                     state = await self._begin(consumer, after)
                     async for batch in self._load(consumer, state):
                         yield batch
-                    async for batch in self._follow(consumer, state):
-                        yield batch
+                    try:
+                        async for batch in self._follow(consumer, state):
+                            yield batch
+                    except OffsetOutOfRangeError as error:
+                        await self._require_kept(consumer, state, error)
                     # A topic was made anew: what was read of it counts no more.
                     after = state.places
-        except OffsetOutOfRangeError as error:
-            raise self._lost(error) from error
         except (KafkaError, OSError) as error:
             raise self._cluster.unreachable(error) from error
 
@@ -141,7 +144,7 @@ class KafkaSource:
         """Where to go on in a topic: where we were, or, in one that we do not know, at its beginning."""
         now, places = state.topics[topic], state.of(topic)
         marked = {place: known[place] for place in places if place in known}
-        starts, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        starts, ends = await consumer.beginning_offsets(places), await self._ends(consumer, now, places, marked)
         state.starts |= starts
         same = {place: one for place, one in marked.items() if self._is_same(one, now, ends[place])}
         for one in same.values():
@@ -154,6 +157,19 @@ class KafkaSource:
             log.warning("the topic was made anew; its rows are loaded again", system=self._cluster.system, topic=topic)
         fresh = Mark(now.id, incarnation, now.partitions, 0)
         return {place: Place(starts[place], msgspec.structs.replace(fresh, load_end=ends[place])) for place in places}
+
+    async def _ends(
+        self, consumer: AIOKafkaConsumer, now: Topic, places: list[TopicPartition], marked: Places
+    ) -> dict[TopicPartition, int]:
+        """The ends of these partitions. A broker that has just started may tell of one that lies before what it gave
+        out already: then it is asked again for a while, or everything would be loaded anew."""
+        deadline = time.monotonic() + SHORT_END_LIMIT_S
+        while True:
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(places)
+            short = [at for at, one in marked.items() if one.mark.topic == now.id and one.offset > ends[at]]
+            if not short or time.monotonic() > deadline:
+                return ends
+            await asyncio.sleep(SHORT_END_PAUSE_S)
 
     def _is_same(self, known: Place, now: Topic, end: int) -> bool:
         """Whether the topic is the one that the mark was made in."""
@@ -279,21 +295,21 @@ class KafkaSource:
         PASSED.labels(self._cluster.system).inc(passed)
         return changes, rejected
 
-    def _lost(self, error: OffsetOutOfRangeError) -> RefusedError:
-        places = ", ".join(_places(error))
-        return RefusedError(
-            self._cluster.system,
-            f"messages of {places or 'a topic'}",
-            "they were removed by the topic's retention before they were read",
-            f"Delete the offsets of group {self._group}: then what is left is loaded anew, and compared. Rows that "
-            "were deleted meanwhile stay in the other systems.",
-        )
-
-
-def _places(error: OffsetOutOfRangeError) -> Iterator[str]:
-    found: Any = error.args[0] if error.args else {}
-    for place, offset in found.items() if isinstance(found, Mapping) else ():
-        yield f"{place.topic} partition {place.partition} from offset {offset}"
+    async def _require_kept(self, consumer: AIOKafkaConsumer, state: State, error: OffsetOutOfRangeError) -> None:
+        """Raises RefusedError where messages were removed before they were read. Where a topic ends before the place
+        that was wanted, it was made anew, and nothing is lost."""
+        now = await self._found()
+        wanted: Mapping[TopicPartition, int] = error.args[0]
+        starts = await consumer.beginning_offsets(list(wanted))
+        for place, offset in wanted.items():
+            if now[place.topic].id == state.topics[place.topic].id and offset < starts[place]:
+                raise RefusedError(
+                    self._cluster.system,
+                    f"{starts[place] - offset} messages of {place.topic} partition {place.partition} from {offset}",
+                    "they were removed by the topic's retention before they were read",
+                    f"Delete the offsets of group {self._group}: then what is left is loaded anew, and compared. Rows "
+                    "that were deleted meanwhile stay in the other systems.",
+                ) from error
 
 
 def _loaded(place: Place, entity: str) -> Place:

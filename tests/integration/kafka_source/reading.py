@@ -1,7 +1,7 @@
 """A Kafka system under test, and what its source reads."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -55,9 +55,16 @@ def _email(after: str | None) -> Any:
 
 
 async def read(
-    system: KafkaConnector, enough: Enough, acknowledge: bool = True, specs: Sequence[TableSpec] = (SPEC,), **given: Any
+    system: KafkaConnector,
+    enough: Enough,
+    acknowledge: bool = True,
+    specs: Sequence[TableSpec] = (SPEC,),
+    after: Mapping[str, Callable[[], Awaitable[None]]] | None = None,
+    **given: Any,
 ) -> Read:
-    """Read from where the group stands until there is enough."""
+    """Read from where the group stands until there is enough. `after` says what happens once when an operation, by its
+    letter, was read."""
+    events = dict(after or {})
     found: list[Batch] = []
     source = KafkaSource(system.cluster, system.group, system.readers, specs, **given)
     try:
@@ -66,6 +73,8 @@ async def read(
                 found.append(batch)
                 if acknowledge:
                     await source.ack(batch.position)
+                for event in [events.pop(one.op) for one in batch.changes if one.op in events]:
+                    await event()
                 if enough(Read(found).changes):
                     return Read(found)
     except TimeoutError as error:

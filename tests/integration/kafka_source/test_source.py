@@ -160,6 +160,34 @@ async def test_messages_that_were_removed_unread_are_not_passed_over(
         await read(system, until("u"))
 
 
+async def test_what_is_removed_while_it_is_loaded_is_passed_over(
+    kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.kafka.source.BATCH_MESSAGES", 1)
+    topic = await make_topic("customers", 1)
+    system = legacy(kafka_bootstrap, pipeline_name, topic)
+    await Producer(kafka_bootstrap, topic).send(row(1, "one"), row(2, "two"), row(3, "three"))
+    assert (await read(system, until("r"))).told == [("r", "[1]", "one")]
+    await topics.remove_before(kafka_bootstrap, topic, 2)
+    assert (await read(system, until("l"))).told == [("r", "[3]", "three"), ("l", "", None)]
+
+
+async def test_a_topic_made_anew_that_is_shorter_is_loaded_again_though_nobody_looked(
+    kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("customers", 1)
+    producer, system = Producer(kafka_bootstrap, topic), legacy(kafka_bootstrap, pipeline_name, topic)
+    await producer.send(row(1, "one"), row(2, "two"), row(3, "three"))
+
+    async def make_anew() -> None:
+        await topics.drop(kafka_bootstrap, [topic])
+        await topics.make(kafka_bootstrap, topic, 1)
+        await producer.send(row(9, "nine"))
+
+    found = await read(system, until("l", "r", "l"), after={"l": make_anew}, look_every_s=1000.0)
+    assert found.told[-2:] == [("r", "[9]", "nine"), ("l", "", None)]
+
+
 async def test_restart_loads_everything_again(kafka_bootstrap: str, pipeline_name: str, make_topic: MakeTopic) -> None:
     topic = await make_topic("customers", 1)
     system = legacy(kafka_bootstrap, pipeline_name, topic)
