@@ -50,10 +50,10 @@ class Teller:
                     await self.tell(piece, *seen, flow)
 
     async def listed(self, piece: Piece, found: Found, number: int, page: int, flow: str) -> None:
-        """Tell a row of a listing, unless it was being written while the listing was on its way: then look again."""
+        """Tell a row of a listing; look again at one that was written, or looked at, while the page was on its way."""
         row = (self.resource.entity, found.local_id)
         await self._unknown(found.local_id)
-        if self.engine.writes.overlapped(page, row):
+        if self.engine.writes.overlapped(page, row) or self._is_overtaken(found, number):
             await self.look_all(piece, [found.local_id], flow)
         else:
             await self.tell(piece, found.local_id, found, number, flow)
@@ -72,6 +72,13 @@ class Teller:
             self.engine.marks.expect(named)
             piece.marks |= named
             piece.changes.append(self._change(local_id, found, order))
+
+    def _is_overtaken(self, found: Found, number: int) -> bool:
+        """Whether a look that began after the listing saw something else: either may have seen the younger row."""
+        known = self.engine.marks.of(self.resource.entity, found.local_id)
+        if known is None or known.is_gone or known.versioned or number > known.order:
+            return False
+        return known.digest != self.resource.columns.digest(found.values)
 
     def end_of_load(self) -> Change:
         """The marker behind the last row."""

@@ -7,11 +7,14 @@ import msgspec
 import pytest
 
 from connectors.errors import RefusedError
-from connectors.remote.api import Abilities, Page
+from connectors.remote.api import Abilities, Found, Page
+from connectors.remote.engine import Engine
 from connectors.remote.hints import Hint, HintReader, read_rules
 from connectors.remote.memory import MemoryApi, MemoryApplication
-from connectors.remote.surroundings import Hook
-from tests.unit.remote.bench import COLUMNS, Bench, bench, row, told
+from connectors.remote.surroundings import Hook, Surroundings
+from connectors.remote.tellings import Piece, Teller
+from schemas.messages import Change
+from tests.unit.remote.bench import COLUMNS, SPEC, Bench, bench, row, told
 
 FETCHED = [{"resource": "members", "id": "id"}]
 TRUSTED = [{"resource": "members", "id": "id", "row": "row", "fetch": False, "deleted": "item.row == null"}]
@@ -160,12 +163,59 @@ async def test_a_listed_row_that_was_written_meanwhile_is_looked_at_again() -> N
     await blog.connector.sync_now()
     inner = blog.api.page
 
-    async def stale(cursor: str | None, since_us: int | None = None) -> Page:
-        page = await inner(cursor, since_us)
+    async def slow(cursor: str | None, since_us: int | None = None) -> Page:
         await blog.apply(blog.commands.update(ada, ({"name": "Ada"}, {"name": "Ours"})))
+        blog.members.update(ada, name="A user's")
+        blog.application.sent.clear()
         blog.api.page = inner  # type: ignore[method-assign]
-        return page
+        return await inner(cursor, since_us)
 
-    blog.api.page = stale  # type: ignore[method-assign]
-    assert await blog.quiet(1) == []
-    assert blog.members.rows()[ada]["name"] == "Ours"
+    blog.api.page = slow  # type: ignore[method-assign]
+    (change,) = await blog.next()
+    assert row(change.after)["name"] == "A user's"
+
+
+async def test_a_listed_row_that_was_looked_at_meanwhile_is_looked_at_again() -> None:
+    blog, ada = await hooked(FETCHED)
+    await blog.connector.sync_now()
+    inner, looked = blog.api.page, asyncio.Event()
+
+    async def slow(cursor: str | None, since_us: int | None = None) -> Page:
+        blog.members.update(ada, name="B")
+        await looked.wait()
+        blog.members.update(ada, name="C")
+        blog.application.sent.pop()
+        return await inner(cursor, since_us)
+
+    blog.api.page = slow  # type: ignore[method-assign]
+
+    def enough(found: list[Change]) -> bool:
+        looked.set()
+        return len(found) >= 2
+
+    assert [row(change.after)["name"] for change in await blog.read(enough)] == ["B", "C"]
+
+
+async def test_a_late_answer_to_a_look_does_not_pass_for_a_young_one() -> None:
+    blog, ada = await hooked(FETCHED)
+    engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
+    teller, piece = Teller(engine, engine.resources([SPEC])["contact"], loading=False), Piece()
+    entered, go_on, inner = asyncio.Event(), asyncio.Event(), blog.api.get
+
+    async def slow(local_id: str) -> Found | None:
+        found = await inner(local_id)
+        entered.set()
+        await go_on.wait()
+        return found
+
+    blog.api.get = slow  # type: ignore[method-assign]
+    blog.members.update(ada, name="B")
+    looking = asyncio.create_task(teller.look_all(piece, [ada], "webhook"))
+    await entered.wait()
+    blog.members.update(ada, name="C")
+    page, number = engine.writes.page_begins(), engine.numbers.take()
+    (listed,) = (await blog.api.page(None)).rows
+    await teller.listed(piece, listed, number, page, "sweep")
+    go_on.set()
+    await looking
+    assert [row(change.after)["name"] for change in piece.changes] == ["C"]
