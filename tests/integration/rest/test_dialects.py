@@ -1,4 +1,4 @@
-"""The two dialects of the documentation, word for word, against servers that speak them."""
+"""The dialects of the documentation, word for word, against servers that speak them."""
 
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -20,7 +20,7 @@ PAGE = Path(__file__).parents[3] / "docs/connectors/rest.md"
 
 def declared(number: int) -> dict[str, Any]:
     """One of the declarations under the heading of the dialects."""
-    text = PAGE.read_text().partition("## Two dialects")[2]
+    text = PAGE.read_text().partition("## Dialects")[2]
     found: dict[str, Any] = YAML(typ="safe").load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[number])
     return found
 
@@ -191,3 +191,63 @@ async def test_a_filter_of_the_applications_own_language_is_made_of_the_time(blo
     application, api = blog
     await api.page(None, 1_767_323_045_600_000)
     assert application.filters[-1] == "updated_at:>='2026-01-02 03:04:00'"
+
+
+class Graph:
+    """Customers behind one path. `trouble` is answered in place of data."""
+
+    def __init__(self) -> None:
+        self.customers = [
+            {"id": f"gid://{number}", "email": f"c{number}@example.com", "displayName": "C"} for number in range(120)
+        ]
+        self.trouble: dict[str, Any] = {}
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        asked = await request.json()
+        if self.trouble:
+            return web.json_response(self.trouble)
+        given, query = asked["variables"], asked["query"]
+        if "nodes" in query:
+            return web.json_response({"data": {"customers": self._page(given)}})
+        found = next((one for one in self.customers if one["id"] == given["id"]), None)
+        if "mutation" not in query or found is None:
+            return web.json_response({"data": {"customer": found}})
+        found.update(given["row"])
+        return web.json_response({"data": {"customerUpdate": {"customer": found, "userErrors": []}}})
+
+    def _page(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        start = 0 if given["after"] is None else int(given["after"])
+        nodes = self.customers[start : start + given["n"]]
+        more = start + given["n"] < len(self.customers)
+        return {"nodes": nodes, "pageInfo": {"endCursor": str(start + len(nodes)), "hasNextPage": more}}
+
+
+@pytest.fixture
+async def graph() -> AsyncIterator[tuple[Graph, RestApi]]:
+    application = Graph()
+    async with serving(application.handle) as server, joined(server, **local(server, declared(2))) as (apis, _):
+        yield application, apis["customers"]
+
+
+async def test_graphql_is_listed_read_and_written(graph: tuple[Graph, RestApi]) -> None:
+    application, api = graph
+    found, cursor = list[Any](), None
+    while not found or cursor is not None:
+        page = await api.page(cursor)
+        found, cursor = [*found, *page.rows], page.cursor
+    assert len(found) == 120
+    changed = await api.update(found[7], {"name": "Ada"})
+    assert changed.values["name"] == application.customers[7]["displayName"] == "Ada"
+    assert await api.get('["gid://none"]') is None
+
+
+async def test_graphql_errors_are_never_rows_that_are_gone(graph: tuple[Graph, RestApi]) -> None:
+    application, api = graph
+    before = await api.get('["gid://1"]')
+    assert before is not None
+    application.trouble = {"data": {"customer": None}, "errors": [{"message": "timeout", "extensions": {"code": "X"}}]}
+    with pytest.raises(RefusedError, match="timeout"):
+        await api.get('["gid://1"]')
+    application.trouble = {"data": {"customerUpdate": {"customer": None, "userErrors": [{"message": "is taken"}]}}}
+    with pytest.raises(RowRefusedError, match="is taken"):
+        await api.update(before, {"email": "c2@example.com"})
