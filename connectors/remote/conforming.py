@@ -58,7 +58,7 @@ class KeptNotes:
 
 @dataclass(slots=True)
 class Bench:
-    """An application to judge. `api` gives the resource to try, as a connector would hold it.
+    """An application to judge. `api` makes the resource to try, anew each time, as a connector would hold it.
 
     `sample(n)` are the values of a new row, those of different n with different natural keys (`match`); `edit(n)` are
     other values for some of its columns, all of which users may change. `spec` follows from them. Rows that the cases
@@ -117,14 +117,16 @@ class Bench:
         """What a source tells until that is enough, or until a whole sweep had nothing more."""
         connector = self.connector()
         source, found = connector.open_source([self.spec]), list[Change]()
-        async with asyncio.timeout(PATIENCE_S), aclosing(cast(Any, source.read(None))) as reading:
-            async for batch in reading:
-                found += batch.changes
-                if acked:
-                    await source.ack(batch.position)
-                if enough(found) or f"swept/{self.spec.entity}" in batch.position.notes:
-                    break
-        await connector.close()
+        try:
+            async with asyncio.timeout(PATIENCE_S), aclosing(cast(Any, source.read(None))) as reading:
+                async for batch in reading:
+                    found += batch.changes
+                    if acked:
+                        await source.ack(batch.position)
+                    if enough(found) or f"swept/{self.spec.entity}" in batch.position.notes:
+                        break
+        finally:
+            await connector.close()
         return found
 
     async def load(self) -> list[Change]:
@@ -133,12 +135,16 @@ class Bench:
 
     async def sweep(self) -> list[Change]:
         """One whole sweep, of what a user did meanwhile; about rows made here."""
-        await self.connector().sync_now(self.user.name)
+        await self.notes.put({f"sync/{self.user.name}": str(self.clock.now_us()).encode()})
         return [change for change in await self.read(lambda found: False) if change.local_id in self.made]
 
     async def apply(self, *commands: Command, api: Api | None = None) -> list[Effect]:
         """A sink carries out commands."""
-        effects = list(await self.connector(api).open_sink([self.spec]).apply(commands))
+        connector = self.connector(api)
+        try:
+            effects = list(await connector.open_sink([self.spec]).apply(commands))
+        finally:
+            await connector.close()
         self.made += [one.result.local_id for one in effects if one.result and one.result.local_id]
         return effects
 
@@ -169,6 +175,10 @@ class Bench:
             if found is not None and "d" in self.user.abilities.writes:
                 await self.user.delete(found)
         self.made.clear()
+
+    async def close(self) -> None:
+        """Let go of the user's connections."""
+        await self.user.close()
 
 
 class LosingApi:
