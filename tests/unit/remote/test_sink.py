@@ -1,5 +1,6 @@
 """The sink: compare and write, answers, and what comes after lost answers, crashes and repeats."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -402,3 +403,20 @@ async def test_an_edit_after_our_write_is_told_later_than_the_answer() -> None:
     blog.members.update(ada, name="A user's")
     (change,) = await blog.next()
     assert told([change]) == [("u", ada)] and change.seq > result.left_order
+
+
+async def test_the_source_waits_for_what_the_last_process_left_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    command = renamed(blog, ada)
+    crash_after_write(blog, monkeypatch)
+    with pytest.raises(UnreachableError):
+        await blog.apply(command)
+    blog.restart()
+    reading = asyncio.create_task(blog.quiet(3))
+    for _ in range(100):
+        await asyncio.sleep(0)
+    result = await blog.result(command)
+    assert (row(result.found)["name"], row(result.left)["name"]) == ("Ada", "Countess")
+    assert await reading == []
