@@ -89,15 +89,24 @@ class RemoteSink:
                 async with self._places:
                     done[command.id] = await self._effect(command)
             except ConnectorsError as error:
-                if isinstance(error, UnreachableError) and await self._is_its_own(command):
-                    await self._parking.park(command, str(error), self._engine.clock.now_us())
-                    # Rows that nobody knows cannot wait for it as long as it does.
-                    self._engine.creates.end(command.entity, command.id)
+                if await self._set_aside(command, error):
                     done[command.id] = Effect(command.id, None, str(error))
                     continue
-                metrics.DOWN.labels(self._engine.system).set(1)
+                _down(self._engine.system, error)
                 return done | {one.id: error for one in commands[place:]}
         return done
+
+    async def _set_aside(self, command: Command, error: ConnectorsError) -> bool:
+        """Let a command wait whose trouble is its own; False if it is not."""
+        if not isinstance(error, UnreachableError) or not await self._is_its_own(command):
+            return False
+        try:
+            await self._parking.park(command, str(error), self._engine.clock.now_us())
+        except UnreachableError:
+            return False
+        # Rows that nobody knows cannot wait for it as long as it does.
+        self._engine.creates.end(command.entity, command.id)
+        return True
 
     async def _is_its_own(self, command: Command) -> bool:
         """Whether the trouble is the command's own: it comes again and again, and the application works."""
@@ -145,3 +154,9 @@ class RemoteSink:
 
 def _answered(result: Result) -> Effect:
     return Effect(result.command, result.outcome, result.error, result)
+
+
+def _down(system: str, error: ConnectorsError) -> None:
+    """Say that the application is down; that Kafka is away is said elsewhere."""
+    if not isinstance(error, UnreachableError) or error.system == system:
+        metrics.DOWN.labels(system).set(1)

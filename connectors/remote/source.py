@@ -66,8 +66,9 @@ class RemoteSource:
                 piece = await self._next(pieces, tasks)
                 metrics.DOWN.labels(engine.system).set(0)
                 yield Batch(piece.changes, piece)
-        except UnreachableError:
-            metrics.DOWN.labels(engine.system).set(1)
+        except UnreachableError as error:
+            if error.system == engine.system:
+                metrics.DOWN.labels(engine.system).set(1)
             raise
         finally:
             for task in tasks:

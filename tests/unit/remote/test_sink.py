@@ -384,6 +384,20 @@ async def test_an_application_that_is_down_parks_nothing() -> None:
     assert blog.notes.names("parked/") == []
 
 
+async def test_notes_that_cannot_be_put_park_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, _ = troubled(blog, monkeypatch)
+    sink = blog.sink()
+    for _ in range(TRIES - 1):
+        with pytest.raises(UnreachableError):
+            await sink.apply(commands)
+    blog.notes.trouble = UnreachableError("Kafka", "", "", "away")
+    with pytest.raises(UnreachableError):
+        await sink.apply(commands)
+    first, second = await sink.apply(commands)
+    assert (first.outcome, second.outcome) == (None, "applied")
+
+
 # --- beside the source
 
 
