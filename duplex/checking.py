@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from connectors.base import ColumnInfo, TableInfo
-from connectors.errors import ConnectorsError
+from connectors.errors import ConnectorsError, RefusedError
+from connectors.webhook.settings import read_endpoints
 from duplex import policies, systems
 from schemas.project.columns import check_columns
 from schemas.project.findings import Finding
@@ -53,7 +54,7 @@ async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
             silent[system] = answer
         else:
             tables |= {(system, entity): table for entity, table in answer.items()}
-    findings = [*alone.findings, *_unwritable(loaded)]
+    findings = [*alone.findings, *_unwritable(loaded), *_webhooks(loaded)]
     findings += [*_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
     if not silent and not any(finding.severity == "error" for finding in findings):
         findings += laws(loaded, tables)
@@ -73,6 +74,16 @@ def _unwritable(loaded: Loaded) -> Iterator[Finding]:
                     f"{{column: …, direction: in}} for every field of {system}",
                     at_key=True,
                 )
+
+
+def _webhooks(loaded: Loaded) -> Iterator[Finding]:
+    """Webhooks that the bridge would not take."""
+    names = systems.hooked(loaded.project)
+    options = {name: loaded.project.systems[name].options for name in names}
+    try:
+        read_endpoints(options, dict.fromkeys(names, ""))
+    except RefusedError as error:
+        yield loaded.positions.finding(("systems", error.system, "webhook"), str(error), at_key=True)
 
 
 def _against_columns(loaded: Loaded, tables: Tables, silent: Mapping[str, object]) -> list[Finding]:

@@ -236,8 +236,13 @@ def _marks(place: _Place, found: ColumnDescription, option: str, given: Scalar |
 
 
 def _creates(place: _Place, key: tuple[str, ...]) -> Iterator[Finding]:
-    """Columns that a created row must fill. Shared keys are filled from the record's own key."""
+    """Columns that a created row must fill. Shared keys are filled from the record's own key.
+
+    Where every field is read alone, the system is told nothing, and no row is created in it.
+    """
     writers = {column: inner for inner, one in place.held.singles() if one.direction != "in" for column in one.columns}
+    if not writers:
+        return
     given = set(place.held.constants) | (set(key) if place.entity.identity == "key" else set()) | {place.mode.column}
     for column, found in place.columns.items():
         if found.nullable or found.has_default or found.generated or column in given:

@@ -83,12 +83,12 @@ def literal_secrets(positions: Positions, written: Mapping[KeyPath, str]) -> lis
             f"write ${{env:{'_'.join(map(str, path[1:])).upper()}}} or ${{file:PATH}}",
         )
         for path, text in written.items()
-        if path and path[0] in ("kafka", "systems") and _is_literal_secret(str(path[-1]), text)
+        if path and path[0] in ("kafka", "systems") and _is_literal_secret(path, text)
     ]
 
 
-def _is_literal_secret(key: str, text: str) -> bool:
-    if _SECRET_KEY.search(key):
+def _is_literal_secret(path: KeyPath, text: str) -> bool:
+    if _SECRET_KEY.search(str(path[-1])) or path[-2:] == ("auth", "key") or path[-2:-1] == ("secrets",):
         return bool(text) and "${" not in text and _NAMED.fullmatch(text) is None
     found = _SECRET_IN_ADDRESS.search(text)
     return found is not None and "${" not in (found["first"] or found["second"])

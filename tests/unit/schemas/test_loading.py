@@ -33,6 +33,15 @@ def test_a_template_that_names_a_secret_is_none(tmp_path: Path) -> None:
     assert found.project.systems["crm"].options == {"login": {"password": "{{ password }}"}}
 
 
+@pytest.mark.parametrize(
+    "setting", ["auth: {type: jwt, key: KEY}", "webhook: {signature: {scheme: slack, secrets: [KEY]}}"]
+)
+def test_keys_and_lists_of_secrets_do_not_belong_in_the_file_either(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(ProjectFileError, match="a secret does not belong in this file"):
+        loaded(tmp_path, changed('dsn: "${env:CRM_DSN}"', setting.replace("KEY", "hunter2")))
+    loaded(tmp_path, changed('dsn: "${env:CRM_DSN}"', setting.replace("KEY", '"${env:CRM_DSN}"')))
+
+
 def test_positions_count_from_one(tmp_path: Path) -> None:
     positions = loaded(tmp_path).positions
     assert positions.key(("entities", "contact")) == (7, 3)
