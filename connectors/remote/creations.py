@@ -34,6 +34,9 @@ class Creation:
         self._resource = writer.resource
         self._api = writer.api
         self._command = writer.command
+        # Keys that the application gives: a row made anew gets a new one.
+        own = {column.name for column in self._api.columns if column.generated or column.has_default}
+        self._own = own.intersection(writer.columns.key)
 
     async def attempt(self) -> Result:
         """One try. Raises MovedError, AnswerLostError, UnreachableError."""
@@ -129,7 +132,7 @@ class Creation:
         if self._command.local_id is not None:
             key = decode(self._command.local_id)
             values |= dict(zip(self._writer.columns.key, key, strict=True))
-        return values
+        return {name: value for name, value in values.items() if name not in self._own}
 
     def _known_id(self, wanted: Mapping[str, Any]) -> str | None:
         """The local id that the row will have, where that is known beforehand."""

@@ -138,11 +138,12 @@ class RemoteSource:
         taking = asyncio.ensure_future(pieces.get())
         try:
             while not taking.done():
-                waited: list[asyncio.Future[Any]] = [taking, *(task for task in tasks if not task.done())]
-                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                # Also one that ended while nobody waited here.
                 for task in tasks:
                     if task.done():
                         task.result()
+                waited: list[asyncio.Future[Any]] = [taking, *(task for task in tasks if not task.done())]
+                await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             return taking.result()
         finally:
             taking.cancel()

@@ -1,10 +1,13 @@
 """The source: loads, sweeps, polls, lists of removed rows, and what must not be told."""
 
+import asyncio
+from contextlib import aclosing
+
 import pytest
 
 from connectors.errors import UnreachableError
 from connectors.remote.memory import able
-from tests.unit.remote.bench import bench, row, told
+from tests.unit.remote.bench import PATIENCE_S, bench, row, told
 
 
 async def test_a_load_tells_every_row_and_then_the_marker() -> None:
@@ -144,3 +147,17 @@ async def test_versions_of_the_application_order_its_looks() -> None:
     assert [change.seq for change in await blog.next()] == [3]
     blog.members.delete(ada)
     assert [(change.op, change.seq) for change in await blog.next()] == [("d", 4)]
+
+
+async def test_what_ends_while_the_last_batch_is_being_sent_is_noticed() -> None:
+    blog = bench()
+    blog.members.insert(email="ada@example.org")
+    source = blog.source()
+    async with asyncio.timeout(PATIENCE_S), aclosing(source.read(None)) as reading:  # type: ignore[type-var]
+        await anext(reading)
+        blog.application.habits.down = True
+        for _ in range(500):
+            await asyncio.sleep(0)
+        with pytest.raises(UnreachableError):
+            while True:
+                await anext(reading)
