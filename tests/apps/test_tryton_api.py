@@ -86,6 +86,8 @@ async def test_a_party_that_is_marked_inactive_is_still_read(parties: RestApi, p
     changed = await parties.update(made, {"active": False})
     assert changed.values["active"] is False
     assert made.local_id in await listing(parties)
+    assert made.local_id in await listing(parties, int(time.time() * 1e6) - 60_000_000)
+    assert made.local_id in [one.local_id for one in await parties.find({"code": person})]
 
 
 async def test_a_party_is_found_by_its_code(parties: RestApi, person: str) -> None:
