@@ -90,11 +90,11 @@ class Teller:
         known = engine.marks.of(entity, local_id)
         is_known = known is not None and not known.is_gone
         if under_way := engine.creates.under_way(entity, local_id if is_known else None):
-            waits = [asyncio.ensure_future(event.wait()) for event in under_way]
-            _, late = await asyncio.wait(waits, timeout=LONGEST_WAIT_S)
-            for wait in late:
-                wait.cancel()
-            if late:
+            try:
+                async with asyncio.timeout(LONGEST_WAIT_S):
+                    for over in under_way:
+                        await over.wait()
+            except TimeoutError:
                 log.warning("a create takes very long; rows that it may have made are told", system=engine.system)
 
     async def _look(self, local_id: str, flow: str) -> tuple[str, Found | None, int] | None:
