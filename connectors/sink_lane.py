@@ -131,11 +131,7 @@ class Lane:
         return effects
 
     async def _report(self, effects: Effects) -> Effects:
-        """What a system without a log answered goes out before its command is done with."""
-        results = [effect.result for effect in effects if effect.result is not None]
-        await self.outbox.report(results)
-        if results and isinstance(self.sink, Reported):
-            await self.sink.reported(effects)
+        await report(self.outbox, self.sink, effects)
         return effects
 
     async def _decoded(self, record: Any) -> Command | None:
@@ -153,6 +149,17 @@ class Lane:
             log.debug("the partition is somebody else's now", partition=self.place.partition)
         except KafkaError as error:
             log.warning("progress was not committed", partition=self.place.partition, error=str(error))
+
+
+async def report(outbox: Mail, sink: object, effects: Effects) -> None:
+    """Send what a system without a log answered, before its commands are done with, and tell the sink that it is safe.
+
+    Raises KafkaError.
+    """
+    results = [effect.result for effect in effects if effect.result is not None]
+    await outbox.report(results)
+    if results and isinstance(sink, Reported):
+        await sink.reported(effects)
 
 
 def count(system: str, effects: Sequence[Effect]) -> None:

@@ -22,7 +22,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from connectors import sink_metrics
 from connectors.base import Effect, Sink
 from connectors.errors import ConnectorsError
-from connectors.sink_lane import Backoff, Lane, count
+from connectors.sink_lane import Backoff, Lane, count, report
 from connectors.sink_outbox import Outbox, ResultRoute
 from schemas import heartbeats
 from schemas.codec import Codec
@@ -203,9 +203,11 @@ class _Runner:
         while not self._stopping.is_set():
             self._parked_at = time.time() if not backoff.tries else self._parked_at
             try:
-                count(self._system, await self._sink.retry_parked())
+                effects = await self._sink.retry_parked()
+                count(self._system, effects)
+                await report(self._outbox, self._sink, effects)
                 backoff.tries = 0
-            except ConnectorsError as error:
+            except (ConnectorsError, KafkaError) as error:
                 log.warning("waiting commands could not be tried again", system=self._system, error=str(error))
                 await backoff.wait()
                 continue

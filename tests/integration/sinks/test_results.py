@@ -19,10 +19,15 @@ class Answering(Recorder):
     def __init__(self) -> None:
         super().__init__()
         self.safe: list[str] = []
+        self.parked: list[Command] = []
 
     async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
         await super().apply(commands)
         return [Effect(command.id, "applied", result=_answer(command)) for command in commands]
+
+    async def retry_parked(self) -> Sequence[Effect]:
+        parked, self.parked = self.parked, []
+        return [Effect(command.id, "applied", result=_answer(command)) for command in parked]
 
     async def reported(self, effects: Sequence[Effect]) -> None:
         self.safe += [effect.command for effect in effects]
@@ -66,6 +71,22 @@ async def test_answers_are_in_kafka_before_the_command_is_done_with(pipe: Pipe) 
     assert [CODEC.decode_as(one.value, Result).command for one in found] == [command.id for command in sink.seen]
     assert sink.safe == [command.id for command in sink.seen]
     assert await pipe.committed() == 5
+
+
+async def test_answers_of_commands_that_waited_reach_kafka_too(pipe: Pipe) -> None:
+    sink = Answering()
+    sink.parked = pipe.some(0, 2)
+    task = asyncio.create_task(
+        run_sink(sink, system="crm", topic=pipe.topic, group=pipe.group, kafka=pipe.kafka,
+                 deadletters=pipe.deadletters, instance="one", results=lambda result: (pipe.results, b"one"))
+    )  # fmt: skip
+    await eventually(lambda: len(sink.safe) == 2)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    async with AIOKafkaConsumer(pipe.results, **pipe.kafka, auto_offset_reset="earliest") as consumer:
+        async with asyncio.timeout(10):
+            found = [await consumer.getone() for _ in range(2)]
+    assert [CODEC.decode_as(one.value, Result).command for one in found] == sink.safe
 
 
 async def test_a_sink_that_answers_where_nobody_listens_is_a_mistake(pipe: Pipe) -> None:
