@@ -92,6 +92,7 @@ class Blog:
     def _listed(self, query: Any) -> dict[str, Any]:
         start, size = int(query["offset"]), int(query["limit"])
         found = [one for one in self.members.values() if one["updated_at"] >= int(query.get("since", 0))]
+        found = [one for one in found if one["email"] == query.get("email", one["email"])]
         return {"data": found[start : start + size], "total": len(found)}
 
     async def _written(self, request: web.Request, number: int) -> web.StreamResponse:

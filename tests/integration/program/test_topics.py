@@ -6,6 +6,7 @@ import pytest
 
 from duplex import broker, catalog
 from schemas.topics import Topics, TopicSpec
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -34,8 +35,13 @@ async def test_drift_is_told_and_mended_without_losing_other_settings(
     (drift,) = await broker.drifts(options, [wanted])
     assert drift == broker.Drift(name, {"retention.ms": ("5000", "9000")}, (2, 3))
     await broker.reset(options, [drift])
-    (left,) = await broker.drifts(options, [wanted])
-    assert left.settings == {}
+
+    async def mended() -> bool:
+        (left,) = await broker.drifts(options, [wanted])
+        return left.settings == {}
+
+    # The broker acknowledges new settings a moment before it tells of them.
+    await eventually(mended)
     assert await broker.drifts(options, [made]) == [broker.Drift(name, {"retention.ms": ("9000", "5000")}, None)]
 
 
