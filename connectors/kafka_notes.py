@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from connectors.errors import RefusedError, UnreachableError
+from connectors.remote.surroundings import ASKED
 
 log = structlog.get_logger(__name__)
 
-ASKED = "sync/"
 READ_TIMEOUT_S = 60.0
 POLL_MS = 500
 PAUSE_S = 1.0

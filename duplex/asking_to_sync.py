@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from connectors.kafka_notes import ASKED, KafkaNotes
+from connectors.kafka_notes import KafkaNotes
+from connectors.remote.surroundings import ASKED
 from duplex import systems, topics
 from duplex.usage import UsageError
 from schemas.project.kafka import client_options

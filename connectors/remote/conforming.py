@@ -15,7 +15,7 @@ from connectors.remote.connector import RemoteConnector
 from connectors.remote.engine import Clock, SystemClock
 from connectors.remote.flows import Flow
 from connectors.remote.settings import Settings
-from connectors.remote.surroundings import Surroundings
+from connectors.remote.surroundings import ASKED, Surroundings
 from connectors.remote.values import Columns
 from schemas.messages import Change, Command, Result, Unit
 
@@ -135,7 +135,7 @@ class Bench:
 
     async def sweep(self) -> list[Change]:
         """One whole sweep, of what a user did meanwhile; about rows made here."""
-        await self.notes.put({f"sync/{self.user.name}": str(self.clock.now_us()).encode()})
+        await self.notes.put({f"{ASKED}{self.user.name}": str(self.clock.now_us()).encode()})
         return [change for change in await self.read(lambda found: False) if change.local_id in self.made]
 
     async def apply(self, *commands: Command, api: Api | None = None) -> list[Effect]:

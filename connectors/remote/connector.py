@@ -15,7 +15,7 @@ from connectors.remote.engine import Clock, Engine, SystemClock
 from connectors.remote.settings import Settings
 from connectors.remote.sink import RemoteSink
 from connectors.remote.source import RemoteSource
-from connectors.remote.surroundings import Surroundings
+from connectors.remote.surroundings import ASKED, Surroundings
 from connectors.remote.values import Columns
 
 KINDS_OF_NOTES = ("row", "seen", "command", "fence", "parked")
@@ -96,7 +96,7 @@ class RemoteConnector:
 
     async def sync_now(self, resource: str | None = None) -> None:
         """Let a sweep begin: of one resource, or of all."""
-        note = f"sync/{resource or ''}"
+        note = f"{ASKED}{resource or ''}"
         await self._attached().surroundings.notes.put({note: str(self._clock.now_us()).encode()})
 
     async def close(self) -> None:

@@ -9,6 +9,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+ASKED = "sync/"
+"""Names of notes that begin so are what commands ask of a running system: `sync/<resource>`, or all with none."""
+
 
 class Notes(Protocol):
     """Small values by name, kept for the system across restarts and moves to other machines."""

@@ -20,6 +20,7 @@ from connectors.remote import metrics
 from connectors.remote.api import AnswerLostError, Page, RowRefusedError
 from connectors.remote.flows import Flow
 from connectors.remote.schedule import Due, due_us
+from connectors.remote.surroundings import ASKED
 from connectors.remote.tellings import Piece, Teller
 
 log = structlog.get_logger(__name__)
@@ -123,7 +124,7 @@ class Sweep:
     def _asked_us(self) -> int | None:
         """When somebody asked for a sweep that has not begun since."""
         name = self._teller.resource.spec.table
-        asked = [_number(self._notes.get(note)) for note in (f"sync/{name}", "sync/")]
+        asked = [_number(self._notes.get(note)) for note in (f"{ASKED}{name}", ASKED)]
         last_us = max((one for one in asked if one is not None), default=None)
         return None if last_us is None or last_us <= (self._last() or 0) else last_us
 

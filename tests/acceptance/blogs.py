@@ -5,9 +5,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
-import signal
-import socket
 import time
 import uuid
 from collections.abc import AsyncIterator
@@ -20,8 +17,9 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from duplex.embedded.processes import free_port
 from tests.acceptance.shops import Shop
-from tests.acceptance.showings import descendants
+from tests.acceptance.showings import kill, part
 from tests.conftest import NewDatabase
 from tests.waiting import eventually
 
@@ -162,14 +160,11 @@ class Joined:
 
         await eventually(same, timeout_s=60, message=f"{email} is not {wanted} in both")
 
-    def kill(self, *words: str) -> None:
+    async def kill(self, *words: str) -> None:
         """`kill -9` a part of the running program."""
         assert self.shop.process is not None
-        for pid in descendants({self.shop.process.pid}):
-            if (Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1])[-len(words) :] == list(words):
-                os.kill(pid, signal.SIGKILL)
-                return
-        raise AssertionError(f"no process for {words}")
+        supervisor = self.shop.process.pid
+        await kill(lambda: part({supervisor}, *words), *words)
 
     async def gone(self, email: str) -> None:
         """Wait until neither has this person."""
@@ -189,7 +184,7 @@ async def joined(folder: Path, pipeline: str, bootstrap: str, new_database: NewD
     shop = Shop(folder, bootstrap, crm, "")
     shop.environment["BLOG_SECRET"] = SECRET
     await shop.execute(crm, PEOPLE)
-    port = _free_port()
+    port = free_port()
     blog.hook = f"http://127.0.0.1:{port}/hooks/blog"
     async with published(blog) as url:
         changes = (("PIPELINE", pipeline), ("URL", url), ("PORT", str(port)))
@@ -205,12 +200,6 @@ async def joined(folder: Path, pipeline: str, bootstrap: str, new_database: NewD
         finally:
             if shop.process is not None:
                 await shop.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 async def taken(url: str) -> bool:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -89,19 +89,11 @@ class Showing:
 
     def part(self, *words: str) -> int | None:
         """The process id of a part of the running program (`"sink", "erp"`), if it is there now."""
-        for pid in descendants({process.pid for process in self.processes if process.returncode is None}):
-            with contextlib.suppress(OSError):
-                argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-                if "duplex.child" in argv and argv[-len(words) :] == list(words):
-                    return pid
-        return None
+        return part({process.pid for process in self.processes if process.returncode is None}, *words)
 
     async def kill(self, *words: str) -> None:
         """`kill -9` a part, once it is there."""
-        await eventually(lambda: self.part(*words) is not None, timeout_s=90, message=f"no process for {words}")
-        pid = self.part(*words)
-        assert pid is not None
-        os.kill(pid, signal.SIGKILL)
+        await kill(lambda: self.part(*words), *words)
 
     async def comparison(self) -> databases.Comparison:
         async with self.connected() as (crm, erp):
@@ -151,7 +143,24 @@ class Showing:
             await erp.close()
 
 
-def descendants(roots: set[int]) -> list[int]:
+def part(supervisors: set[int], *words: str) -> int | None:
+    """The process id of a part that one of these runs, if it is there now."""
+    for pid in _descendants(supervisors):
+        with contextlib.suppress(OSError):
+            argv = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
+            if "duplex.child" in argv and argv[-len(words) :] == list(words):
+                return pid
+    return None
+
+
+async def kill(find: Callable[[], int | None], *words: str) -> None:
+    """`kill -9` the process that is found for these words, once it is there."""
+    pid = await eventually(find, timeout_s=90, message=f"no process for {words}")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(roots: set[int]) -> list[int]:
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():

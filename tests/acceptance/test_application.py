@@ -80,7 +80,7 @@ async def test_nothing_is_lost_or_doubled_by_a_kill(both: Joined) -> None:
     values = ", ".join(f"('k{number}@example.org', 'K')" for number in range(40))
     await both.sql(f"insert into people (email, name) values {values}")
     await eventually(lambda: both.blog.named("k0@example.org") is not None, timeout_s=60)
-    both.kill("system", "blog")
+    await both.kill("system", "blog")
     for number in range(40):
         await both.agree(f"k{number}@example.org", name="K")
 
