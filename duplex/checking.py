@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from connectors.base import ColumnInfo, TableInfo
 from connectors.errors import ConnectorsError, RefusedError
 from connectors.webhook.settings import read_endpoints
-from duplex import policies, systems
+from duplex import policies, systems, unwritable
 from schemas.project.columns import check_columns
 from schemas.project.findings import Finding
 from schemas.project.loading import Loaded
@@ -54,26 +54,11 @@ async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
             silent[system] = answer
         else:
             tables |= {(system, entity): table for entity, table in answer.items()}
-    findings = [*alone.findings, *_unwritable(loaded), *_webhooks(loaded)]
+    findings = [*alone.findings, *unwritable.findings(loaded, connectors), *_webhooks(loaded)]
     findings += [*_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
     if not silent and not any(finding.severity == "error" for finding in findings):
         findings += laws(loaded, tables)
     return Checked(tuple(findings), tables, silent, alone.facts)
-
-
-def _unwritable(loaded: Loaded) -> Iterator[Finding]:
-    """Columns that would be written in systems which can only be read."""
-    kinds = systems.kinds(loaded.project)
-    for name, entity in loaded.project.entities.items():
-        for system, held in entity.systems.items():
-            written = [] if kinds[system].writes else [path for path, one in held.singles() if one.direction != "in"]
-            for path in written:
-                yield loaded.positions.finding(
-                    ("entities", name, "systems", system, "map", *path),
-                    f"{system} can only be read: its connector has no way to write",
-                    f"{{column: …, direction: in}} for every field of {system}",
-                    at_key=True,
-                )
 
 
 def _webhooks(loaded: Loaded) -> Iterator[Finding]:

@@ -73,12 +73,21 @@ class Keeper:
         return await self._send(ripe, now_ms) if ripe else 0
 
     def _ripe(self, book: Iterable[Entry], now_ms: int) -> list[Entry]:
-        """The letters whose time has come, the oldest first; notes when that of the next comes."""
-        waiting = [(at_ms, entry) for entry in book if (at_ms := ripe_ms(entry)) is not None]
-        waiting = [each for each in waiting if each[1].id not in self._left]
-        self._next_ms = min((at_ms for at_ms, _ in waiting), default=None)
-        found = sorted((each for each in waiting if each[0] <= now_ms), key=lambda each: each[0])
-        return [entry for _, entry in found[:AT_ONCE]]
+        """The letters whose time has come, as they first stood; notes when that of the next comes.
+
+        One that failed again waits longer than those behind it: of one key, they wait with it, so that none overtakes.
+        """
+        due: dict[str, int] = {}
+        latest: dict[tuple[object, ...], int] = {}
+        waiting = sorted((entry for entry in book if self._waits(entry)), key=retrying.place)
+        for entry in waiting:
+            of_key = (entry.failure.component, *retrying.place(entry)[:2], entry.last.key or entry.id)
+            due[entry.id] = latest[of_key] = max(latest.get(of_key, 0), ripe_ms(entry) or 0)
+        self._next_ms = min(due.values(), default=None)
+        return [entry for entry in waiting if due[entry.id] <= now_ms][:AT_ONCE]
+
+    def _waits(self, entry: Entry) -> bool:
+        return ripe_ms(entry) is not None and entry.id not in self._left
 
     async def _send(self, ripe: Sequence[Entry], now_ms: int) -> int:
         planned = await retrying.plan(self._project, ripe, (), {})

@@ -60,11 +60,11 @@ async def plan(
 ) -> Plan:
     """What sending these again would do. Raises BrokerError."""
     held = await obstacles.found(project, chosen)
-    sent = sorted((entry for entry in chosen if entry.id not in held), key=_place)
+    sent = sorted((entry for entry in chosen if entry.id not in held), key=place)
     return Plan(tuple(sent), held, edited, tuple(_overtaken(sent, everything)))
 
 
-def _place(entry: Entry) -> tuple[str, int, int]:
+def place(entry: Entry) -> tuple[str, int, int]:
     """Where the message first stood: what was sent before keeps its turn among those that were not."""
     first = entry.letters[0].failure
     return first.topic, first.partition, first.offset
@@ -73,10 +73,10 @@ def _place(entry: Entry) -> tuple[str, int, int]:
 def _overtaken(sent: Sequence[Entry], everything: Iterable[Entry]) -> Iterable[str]:
     """Earlier messages of the same keys that stay behind."""
     chosen = {entry.id for entry in sent}
-    last = {(*_place(entry)[:2], entry.last.key): entry for entry in sent}
+    last = {(*place(entry)[:2], entry.last.key): entry for entry in sent}
     for other in everything:
-        entry = last.get((*_place(other)[:2], other.last.key))
-        if entry and other.id not in chosen and other.state == "open" and _place(other) < _place(entry):
+        entry = last.get((*place(other)[:2], other.last.key))
+        if entry and other.id not in chosen and other.state == "open" and place(other) < place(entry):
             yield f"{other.id} is of the same key as {entry.id}, and older; it stays behind"
 
 

@@ -1,7 +1,5 @@
 """Letters on a real broker: sent again, marked, held back where an old message must not come last."""
 
-from typing import Any
-
 import pytest
 
 from duplex import broker
@@ -12,6 +10,7 @@ from schemas import deadletters
 from schemas.deadletters import Failure
 from schemas.project.model import Project
 from schemas.topics import Topics
+from tests.integration.deadletters.projects import kafka, made
 
 NOW_MS = 1_790_000_000_000
 LATER_MS = NOW_MS + WAITS_MS[0]
@@ -19,17 +18,7 @@ LATER_MS = NOW_MS + WAITS_MS[0]
 
 @pytest.fixture
 async def project(kafka_bootstrap: str, pipeline_name: str) -> Project:
-    held = {"table": "t", "map": {"email": "email"}}
-    entity = {"fields": {"email": {}}, "systems": {"crm": held}}
-    found = {"pipeline": pipeline_name, "kafka": {"bootstrap": kafka_bootstrap}, "entities": {"contact": entity}}
-    project = Project.model_validate(found | {"systems": {"crm": {"connector": "memory"}}})
-    names = Topics(pipeline_name, partitions=2)
-    await broker.create_missing(kafka(project), names.all({"contact": ("crm",)}), 1)
-    return project
-
-
-def kafka(project: Project) -> dict[str, Any]:
-    return {"bootstrap_servers": project.kafka.bootstrap}
+    return await made(kafka_bootstrap, pipeline_name)
 
 
 async def failed(project: Project, topic: str, *values: bytes) -> None:

@@ -7,6 +7,7 @@ import pytest
 from duplex.deadletters import automatic
 from duplex.deadletters.automatic import Keeper
 from duplex.deadletters.book import Book, Entry
+from schemas import deadletters
 from schemas.project.model import Project
 from tests.unit.deadletters.letters import RECORDS, Topic, failure
 
@@ -72,3 +73,25 @@ def test_the_ripe_ones_come_oldest_first_and_the_next_is_remembered(keeper: Keep
     keeper._left.update(names[:2])
     assert keeper._ripe(entries, 2000 + FIRST_MS) == []
     assert keeper._next_ms == 3000 + FIRST_MS
+
+
+def test_one_that_failed_again_is_not_overtaken_by_those_of_its_key(keeper: Keeper) -> None:
+    topic = Topic()
+    first = topic.letter(failure(1, **AWAY))
+    topic.mark(first, "retried", (RECORDS, 2, 40))
+    topic.again(first, failure(40, **AWAY))
+    behind = topic.letter(failure(2, **AWAY))
+    other = topic.letter(failure(3, **AWAY), key=b"other")
+    entries = list(Book(topic.messages))
+    assert [entry.id for entry in keeper._ripe(entries, 5000 + FIRST_MS)] == [other]
+    again_ms = 3000 + automatic.WAITS_MS[1]
+    assert [entry.id for entry in keeper._ripe(entries, again_ms)] == [first, behind, other]
+
+
+def test_messages_without_a_key_do_not_wait_for_each_other(keeper: Keeper) -> None:
+    topic = Topic()
+    first = topic.letter(failure(1, **AWAY), key=None)
+    topic.mark(first, "retried", (RECORDS, 2, 40))
+    topic.letter(failure(40, **AWAY), key=None, own=deadletters.sent_again([], first))
+    other = topic.letter(failure(2, **AWAY), key=None)
+    assert [entry.id for entry in keeper._ripe(list(Book(topic.messages)), 5000 + FIRST_MS)] == [other]

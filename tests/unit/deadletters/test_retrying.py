@@ -13,7 +13,7 @@ def entries(topic: Topic, reached: int = 0) -> dict[str, Entry]:
 
 
 def ordered(found: Sequence[Entry]) -> list[int]:
-    return [entry.letters[0].failure.offset for entry in sorted(found, key=retrying._place)]
+    return [entry.letters[0].failure.offset for entry in sorted(found, key=retrying.place)]
 
 
 def test_messages_keep_the_order_in_which_they_first_stood() -> None:
