@@ -10,9 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from connectors.http.urgency import urgent
 from connectors.remote import metrics
 from connectors.remote.api import Found
 from connectors.remote.engine import Engine
+from connectors.remote.flows import PRIORITIES
 from connectors.remote.hints import Hint, HintReader
 from connectors.remote.marks import Mark
 from connectors.remote.surroundings import Hook
@@ -43,7 +45,9 @@ class Deliveries:
         async with aclosing(reading):
             async for hooks in reading:
                 for start in range(0, len(hooks), HOOKS_OF_A_PIECE):
-                    await pieces.put(await self.piece(hooks[start : start + HOOKS_OF_A_PIECE]))
+                    with urgent(PRIORITIES["webhook"]):
+                        piece = await self.piece(hooks[start : start + HOOKS_OF_A_PIECE])
+                    await pieces.put(piece)
 
     async def piece(self, hooks: Sequence[Hook]) -> Piece:
         """What these deliveries lead to."""

@@ -13,6 +13,7 @@ import structlog
 
 from connectors.base import Batch, TableSpec
 from connectors.errors import UnreachableError
+from connectors.http.urgency import urgent
 from connectors.remote import metrics
 from connectors.remote.deliveries import Deliveries
 from connectors.remote.engine import Engine, Resource
@@ -117,7 +118,9 @@ class RemoteSource:
                 await self._engine.clock.sleep(min(IDLE_S, (soonest_us - now_us) / 1e6))
                 continue
             steps += 1
-            piece = await ready[place][0].step()
+            job, due = ready[place]
+            with urgent(due.priority):
+                piece = await job.step()
             if piece.changes or piece.marks or piece.notes:
                 await pieces.put(piece)
 

@@ -20,6 +20,7 @@ from yarl import URL
 
 from connectors.errors import RefusedError, UnreachableError
 from connectors.http.destinations import DestinationRefusedError, Destinations, VettingResolver
+from connectors.http.urgency import FIRST, urgent
 from connectors.remote.api import AnswerLostError, MovedError, RowRefusedError
 from connectors.rest import answers
 from connectors.rest.accounts import Account, PatienceError
@@ -126,7 +127,9 @@ class Client:
         url = request.url if "://" in request.url else self.manners.url + request.url
         asked = Asked("auth", request.method, url, headers=request.headers, body=request.body)
         try:
-            found = await self._exchange(asked, Credentials())
+            # Whoever asks for it, all wait for it.
+            with urgent(FIRST):
+                found = await self._exchange(asked, Credentials())
         except (_BusyError, _CutError) as error:
             raise self._away(str(error), "auth") from error
         self._account.observe(found.status, found.headers)
