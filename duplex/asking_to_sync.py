@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 
-from connectors.kafka_notes import KafkaNotes
+from connectors.kafka_notes import leave
 from connectors.remote.surroundings import ASKED
 from duplex import systems, topics
 from duplex.usage import UsageError
@@ -14,18 +14,14 @@ from schemas.project.model import Project
 async def ask(project: Project, system: str, entity: str | None = None) -> Sequence[str]:
     """Note that every row of these entities is wanted; returns which.
 
-    Raises UsageError, and UnreachableError or RefusedError where its notes cannot be had.
+    Raises UsageError, and UnreachableError or RefusedError where it cannot be noted.
     """
     held = {name: one.systems[system] for name, one in project.entities.items() if system in one.systems}
     _require(project, system, entity, list(held))
     wanted = [entity] if entity else list(held)
-    notes = KafkaNotes(client_options(project.kafka), system, topics.names(project).notes(system))
-    await notes.open()
-    try:
-        at_us = str(time.time_ns() // 1000).encode()
-        await notes.put({f"{ASKED}{held[name].table}": at_us for name in wanted})
-    finally:
-        await notes.close()
+    at_us = str(time.time_ns() // 1000).encode()
+    asked: dict[str, bytes | None] = {f"{ASKED}{held[name].table}": at_us for name in wanted}
+    await leave(client_options(project.kafka), system, topics.names(project).notes(system), asked)
     return wanted
 
 

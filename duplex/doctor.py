@@ -12,7 +12,7 @@ import msgspec
 
 from connectors.errors import ConnectorsError, RefusedError
 from duplex import broker, catalog, checking, composition, systems, topics
-from duplex.surroundings import lent
+from duplex.surroundings import lent_to_check
 from schemas.errors import SchemasError
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
@@ -146,7 +146,7 @@ async def _installed(
         return
     for name, connector in connectors.items():
         try:
-            async with lent(connector, name, composed.project, composed.topics, composed.kafka):
+            async with lent_to_check(connector, name, composed.project, composed.topics, composed.kafka):
                 problems = await connector.check(composed.specs[name])
         except ConnectorsError as error:
             yield Finding("error", name, str(error), f"look at systems.{name}")

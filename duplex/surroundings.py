@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from connectors.base import Connector
 from connectors.errors import RefusedError
-from connectors.kafka_notes import KafkaNotes
+from connectors.kafka_notes import SMALL, KafkaNotes
 from connectors.remote.surroundings import Attachable, Hooks, NoHooks, Surroundings
 from connectors.webhook.hooks import KafkaHooks
 from duplex import broker, systems
@@ -41,6 +41,26 @@ async def lent(
             deliveries = reader
         connector.attach(Surroundings(notes, deliveries, writing=running))
         yield
+
+
+@asynccontextmanager
+async def lent_to_check(
+    connector: Connector, system: str, project: Project, topics: Topics, kafka: broker.Options
+) -> AsyncIterator[None]:
+    """As `lent`, for `check` alone: of the notes, it finds those that say what is installed, and can put none.
+
+    So a system with very many rows is looked at as quickly as any other. Raises UnreachableError, RefusedError.
+    """
+    if not isinstance(connector, Attachable):
+        yield
+        return
+    notes = KafkaNotes(kafka, system, topics.notes(system))
+    await notes.open(only=[f"{SMALL}{name}" for name, entity in project.entities.items() if system in entity.systems])
+    try:
+        connector.attach(Surroundings(notes, writing=False))
+        yield
+    finally:
+        await notes.close()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
 from duplex.status.facts import Hop, Problem, Refusal, Status
 from duplex.supervisor import presence
-from duplex.surroundings import lent
+from duplex.surroundings import lent_to_check
 from schemas.codec import Codec
 from schemas.errors import UndecodableError
 from schemas.messages import Conflict
@@ -156,7 +156,7 @@ async def _systems(status: Status, composed: Composition) -> None:
     async with systems.opened(composed.project) as connectors:
         for name, connector in connectors.items():
             try:
-                async with lent(connector, name, composed.project, composed.topics, composed.kafka):
+                async with lent_to_check(connector, name, composed.project, composed.topics, composed.kafka):
                     problems = await connector.check(composed.specs[name])
             except ConnectorsError as error:
                 status.problems.append(Problem(name, str(error), f"look at systems.{name} in the project file"))
