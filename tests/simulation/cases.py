@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from streams.merge.events import Answered, Changed, Looked, Verdict
+from streams.merge.events import Answered, Changed, Event, Looked, Nudged, Verdict
 from streams.merge.goldens import Golden
 from streams.merge.rules import Sum, Union
 from streams.merge.values import EXISTENCE, Value
@@ -115,17 +115,19 @@ def _replaced(acts: list[Act]) -> dict[tuple[str, Token], list[Act]]:
 
 def _first_merged(steps: list[Step]) -> tuple[dict[int, int], dict[int, list[int]]]:
     """When each act was merged first, and by offset which acts were held until then: what a look shows while a system
-    without a log has a command to answer is merged with the answer, whichever message named it."""
+    without a log has a command to answer is merged with the answer, whichever message named it; or when an operator
+    gives the answer up."""
     first: dict[int, int] = {}
     released: dict[int, list[int]] = {}
     held: dict[str, list[int]] = {}
     waiting: dict[str, int] = {}
     for step in steps:
         event, came = step.event, list(step.input.acts)
-        if isinstance(event, Answered) and event.command.rpartition("/")[2] == str(waiting.get(event.system)):
-            del waiting[event.system]
-            released[step.offset] = held.pop(event.system, [])
+        ended = [system for system, number in waiting.items() if _ends_waiting(event, system, number)]
+        if ended:
+            released[step.offset] = [act for system in ended for act in held.pop(system, [])]
             came += released[step.offset]
+            waiting = {system: number for system, number in waiting.items() if system not in ended}
         elif isinstance(event, Looked | Answered) and event.system in waiting:
             held.setdefault(event.system, []).extend(came)
             came = []
@@ -135,6 +137,13 @@ def _first_merged(steps: list[Step]) -> tuple[dict[int, int], dict[int, list[int
     for act in (act for some in held.values() for act in some):
         first.setdefault(act, steps[-1].at)
     return first, released
+
+
+def _ends_waiting(event: Event | None, system: str, number: int) -> bool:
+    """Whether this is what a system's command waited for, or that it is to wait no more."""
+    if isinstance(event, Nudged):
+        return event.reason == "retry" and event.system in (None, system)
+    return isinstance(event, Answered) and (event.system, event.command.rpartition("/")[2]) == (system, str(number))
 
 
 def _open_items(steps: list[Step]) -> set[tuple[str, str]]:

@@ -1,7 +1,9 @@
 """P10: what waits for a person leaves only by that person, by agreement, or by someone who saw it; and what else is
 promised of items: deadlines, new rules, the brake.
 
-An item's number is the number of the verdict that parked it: that much of the hub's records is public.
+An item's number is the number of the verdict that parked it: that much of the hub's records is public. An agreement is
+judged by the value that stood then: by the end of the event a deadline may have had another item of the field its way,
+which then says what it replaced.
 """
 
 from collections.abc import Callable, Iterator
@@ -49,7 +51,7 @@ def _due_us(step: Step, verdict: Verdict) -> int | None:
 def _judge_leaving(case: Case, step: Step, item: Waiting, end: Verdict) -> Iterator[str]:
     fine: dict[str, Callable[[], bool]] = {
         "decision": lambda: _was_shown(case, step, item.verdict),
-        "agreement": lambda: _agreed(step, item.verdict),
+        "agreement": lambda: _agreed(step, item.verdict, end),
         "withdrawn": lambda: _is_by_its_system(step, item.verdict),
         "deleted": lambda: _has_died(case, step) and not _is_kept(step, item.verdict),
         "revived": lambda: not step.after.deleted,
@@ -71,20 +73,31 @@ def _was_shown(case: Case, step: Step, item: Verdict) -> bool:
     return same and look.golden.deleted == step.before.deleted and event.candidate == item.incoming.value
 
 
-def _agreed(step: Step, item: Verdict) -> bool:
-    return item.field != EXISTENCE and token(item.incoming.value) == token(step.after.values[item.field])
+def _agreed(step: Step, item: Verdict, end: Verdict) -> bool:
+    """Whether the record had the item's value then: at the end of the event, or until a deadline passed with it."""
+    if item.field == EXISTENCE:
+        return False
+    since = step.verdicts[step.verdicts.index(end) :]
+    rulings = (v.current.value for v in since if v.field == item.field and v.rule.startswith("deadline:"))
+    return token(item.incoming.value) == token(next(rulings, step.after.values[item.field]))
 
 
 def _is_by_its_system(step: Step, item: Verdict) -> bool:
     """Whether a user of the item's system acted. Looks that were held come with the answer they waited for."""
-    held = isinstance(step.event, Answered | Looked) or getattr(step.event, "reason", "") == "retry"
+    held = isinstance(step.event, Looked) or _brings_looks(step)
     return getattr(step.event, "system", None) in (item.incoming.system, None) and (bool(step.input.acts) or held)
 
 
+def _brings_looks(step: Step) -> bool:
+    """Whether looks are merged that were held until now."""
+    return isinstance(step.event, Answered) or (isinstance(step.event, Nudged) and step.event.reason == "retry")
+
+
 def _has_died(case: Case, step: Step) -> bool:
-    """Whether the record is gone, or was for a while: with an answer come the looks that were held, and of what they
-    showed one user's delete may end the record, and the next one's row bring it back, in this one event."""
-    ended = isinstance(step.event, Answered) and any(act.kind == "delete" for act in case.acts_of(step))
+    """Whether the record is gone, or was for a while: with an answer, or when it is given up, come the looks that were
+    held, and of what they showed one user's delete may end the record, and the next one's row bring it back, in this
+    one event."""
+    ended = _brings_looks(step) and any(act.kind == "delete" for act in case.acts_of(step))
     return step.after.deleted or (ended and step.before.existence != step.after.existence)
 
 
