@@ -7,18 +7,20 @@ for an endpoint, and to the counter.
 import itertools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from hmac import compare_digest
 
 import structlog
 from prometheus_client import Counter
 
 from connectors.webhook import documents
+from connectors.webhook.answers import ACCEPTED, DUPLICATE, ELSEWHERE, Answer
 from connectors.webhook.deliveries import Deliveries, delivery_id
 from connectors.webhook.endpoints import Challenge, Endpoint
-from connectors.webhook.lanes import Lane, NotKeptError, Posting
+from connectors.webhook.lanes import Lane
 from connectors.webhook.origins import Address, within
+from connectors.webhook.postings import NotKeptError, Posting
 from connectors.webhook.rates import Bucket
+from connectors.webhook.rooms import Lease
 from connectors.webhook.signatures import Request, SignatureRefusedError, Verified
 
 log = structlog.get_logger(__name__)
@@ -33,20 +35,7 @@ OUTCOMES = ("accepted", "duplicate", "challenge", "refused", "malformed", "too_l
             "unavailable", "unknown")  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Status, a word for the counter, the body (of a challenge), and in how many seconds to come again."""
-
-    status: int
-    outcome: str
-    text: str = ""
-    retry_after_s: int | None = None
-    reason: str = ""
-
-
-ACCEPTED = Answer(200, "accepted")
-DUPLICATE = Answer(200, "duplicate")
-ELSEWHERE = Answer(404, "unknown")
+UNSIGNED = Verified(None, None)
 
 
 class Desk:
@@ -76,18 +65,26 @@ class Desk:
             return ELSEWHERE
         return _met(challenge, query.get) or ELSEWHERE
 
-    async def answer(self, request: Request, query: Mapping[str, str]) -> Answer:
-        """The answer to a POST, given when the delivery is safe or cannot be made so."""
-        now_s = self._clock()
+    def verified(self, request: Request) -> Verified:
+        """A request that comes from the application. Raises SignatureRefusedError."""
+        scheme = self.endpoint.scheme
+        if scheme is None:
+            return UNSIGNED
+        return scheme.verify(request, self.endpoint.secrets, self._clock())
+
+    async def answer(self, request: Request, verified: Verified, query: Mapping[str, str], lease: Lease) -> Answer:
+        """The answer to a POST that was verified, given when the delivery is safe or cannot be made so in time.
+
+        `lease` is the memory of its body: the delivery keeps it as long as it is on its way.
+        """
         try:
-            verified = self._verified(request, now_s)
             if self.endpoint.challenge is not None and (found := self._challenge(request.body, query)):
                 return found
             if documents.deeper_than(request.body, self.endpoint.depth_limit):
                 return Answer(400, "malformed", reason=f"nested deeper than {self.endpoint.depth_limit}")
-            return await self._keep(request, verified, now_s)
+            return await self._keep(request, verified, lease)
         except SignatureRefusedError as error:
-            return Answer(401, "refused", reason=error.reason)
+            return refused(error)
         except NotKeptError as error:
             if error.too_large:
                 return Answer(413, "too_large", reason=error.reason)
@@ -107,10 +104,6 @@ class Desk:
             reason=answer.reason,
         )
 
-    def _verified(self, request: Request, now_s: float) -> Verified:
-        scheme = self.endpoint.scheme
-        return Verified(None, None) if scheme is None else scheme.verify(request, self.endpoint.secrets, now_s)
-
     def _challenge(self, body: bytes, query: Mapping[str, str]) -> Answer | None:
         challenge = self.endpoint.challenge
         if challenge is None or challenge.method != "POST":
@@ -125,20 +118,22 @@ class Desk:
         document = documents.decoded(body)
         return _met(challenge, lambda path: documents.at(document, path))
 
-    async def _keep(self, request: Request, verified: Verified, now_s: float) -> Answer:
+    async def _keep(self, request: Request, verified: Verified, lease: Lease) -> Answer:
+        now_s = self._clock()
         received_us = int(now_s * 1e6)
         fallback = f"{received_us}-{next(self._numbers)}".encode()
         key = delivery_id(self.endpoint, request, verified, fallback)
         if self._deliveries.knows(key, now_s):
             return DUPLICATE
         if (same := self.lane.under_way(key)) is not None:
-            await same.waiter()
+            await self.lane.answer(same)
             return DUPLICATE
         if self._bucket is not None and (wait_s := self._bucket.wait_s(now_s)) > 0:
             return Answer(429, "too_many", retry_after_s=int(wait_s) + 1, reason="more than the project's rate allows")
-        posting = Posting(key, request.body, self._headers(request, key, received_us))
+        posting = Posting(key, request.body, self._headers(request, key, received_us), lease)
         self.lane.take(posting)
-        await posting.waiter()
+        lease.is_kept = True
+        await self.lane.answer(posting)
         return ACCEPTED
 
     def _headers(self, request: Request, key: bytes, received_us: int) -> list[tuple[str, bytes]]:
@@ -146,6 +141,11 @@ class Desk:
         kept = [(low, value) for name, value in request.headers if (low := name.lower()) in keep]
         found = [(name, value.encode("utf-8", "surrogateescape")) for name, value in kept]
         return [*found, (DELIVERY_HEADER, key), (RECEIVED_HEADER, str(received_us).encode())]
+
+
+def refused(error: SignatureRefusedError) -> Answer:
+    """The answer to a request that is not proven to come from the application."""
+    return Answer(401, "refused", reason=error.reason)
 
 
 def _met(challenge: Challenge, value_of: Callable[[str], str | None]) -> Answer | None:

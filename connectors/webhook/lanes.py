@@ -7,6 +7,9 @@ a time, and the next takes everything that came meanwhile, so batches grow with 
 
 An error, or no answer for too long, ends the round: whoever waits is told to come again, and the producer is thrown
 away, for an idempotent one can get stuck. While the lane is closed nothing is taken.
+
+Senders are less patient than Kafka may need to be. One that has waited for `answer_timeout_s` is told to come again
+while its delivery is still on its way; when it does, its delivery is known, safe by then or still under way.
 """
 
 import asyncio
@@ -15,7 +18,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -25,6 +27,7 @@ from prometheus_client import Gauge
 
 from connectors.errors import ConnectorsError
 from connectors.webhook.deliveries import Deliveries
+from connectors.webhook.postings import NotKeptError, Posting, Waits
 from connectors.webhook.recall import TopicMissingError, recall
 from schemas.heartbeats import beat
 
@@ -34,51 +37,11 @@ WAITING = Gauge("duplex_webhook_waiting", "Deliveries that wait for Kafka.", ["s
 OPEN = Gauge("duplex_webhook_open", "Whether deliveries are taken: 1, or 0 while Kafka is away.", ["system"])
 
 BATCH_BYTES = 900_000
+BATCH_TIMEOUT_S = 10.0
 LINGER_S = 0.002
 IDLE_BEAT_S = 5.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
-Headers = Sequence[tuple[str, bytes]]
-
-
-@dataclass(eq=False)
-class NotKeptError(ConnectorsError):
-    """A delivery that is not in Kafka, or not known to be: its sender should come again. `full`: because too many wait;
-    `too_large`: because the topic takes no message of this size."""
-
-    system: str
-    reason: str
-    full: bool = False
-    too_large: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.system}: a delivery was not kept: {self.reason}"
-
-
-@dataclass(slots=True, eq=False)
-class Posting:
-    """A delivery on its way, and the requests that wait for it: the first, and any copies that came meanwhile."""
-
-    key: bytes
-    value: bytes
-    headers: Headers
-    waiters: list[asyncio.Future[None]] = field(default_factory=list)
-
-    def waiter(self) -> asyncio.Future[None]:
-        """A future of the caller's own: it ends when the delivery is safe, or raises NotKeptError."""
-        made: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.waiters.append(made)
-        return made
-
-    def settle(self, error: NotKeptError | None) -> None:
-        """Let everyone know."""
-        for waiter in self.waiters:
-            if waiter.done():
-                continue
-            if error is None:
-                waiter.set_result(None)
-            else:
-                waiter.set_exception(error)
 
 
 class Lane:
@@ -92,7 +55,8 @@ class Lane:
         deliveries: Deliveries,
         *,
         limit: int = 10_000,
-        batch_timeout_s: float = 4.0,
+        answer_timeout_s: float = 1.0,
+        batch_timeout_s: float = BATCH_TIMEOUT_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._system = system
@@ -104,6 +68,7 @@ class Lane:
         self._clock = clock
         self._waiting: deque[Posting] = deque()
         self._under_way: dict[bytes, Posting] = {}
+        self._waits = Waits(answer_timeout_s, lambda: NotKeptError(system, "Kafka has not acknowledged it yet"))
         self._wake = asyncio.Event()
         self._open = False
         self._failures = 0
@@ -118,6 +83,12 @@ class Lane:
     def under_way(self, key: bytes) -> Posting | None:
         """The delivery of this id that is not safe yet."""
         return self._under_way.get(key)
+
+    def answer(self, posting: Posting) -> asyncio.Future[None]:
+        """What a sender waits for: it ends when the delivery is safe, or raises NotKeptError: it is not, or not yet."""
+        waiter = posting.waiter()
+        self._waits.add(waiter)
+        return waiter
 
     def take(self, posting: Posting) -> None:
         """Send this delivery. Raises NotKeptError where it cannot be now."""

@@ -14,12 +14,20 @@ class Tls(Part):
     key: str = Field(min_length=1)
 
 
+class Strangers(Part):
+    """Requests of one address that nobody has verified: so many at once, and as many again in every window."""
+
+    requests: int = Field(600, ge=1, le=1_000_000)
+    window: Duration = 60_000_000
+
+
 class Bridge(Part):
     """Where webhooks arrive, for all systems.
 
     `trusted_proxies`: whose X-Forwarded-* headers are believed. `queue` and `memory` bound what waits for Kafka; a
-    sender is told to come again beyond them. `read_timeout`: for a request to arrive whole. `answer_timeout`: how long
-    a sender waits for Kafka before it is told to come again.
+    sender is told to come again beyond them. `connections` and `strangers` bound who is listened to at all.
+    `head_timeout` and `read_timeout`: for the head and the body of a request to arrive. `answer_timeout`: how long a
+    sender waits for Kafka before it is told to come again; the shortest patience of a known application is 2 s.
     """
 
     host: str = Field("127.0.0.1", min_length=1)
@@ -28,8 +36,17 @@ class Bridge(Part):
     trusted_proxies: list[IPvAnyNetwork] = Field(default_factory=list)
     queue: int = Field(10_000, ge=1, le=1_000_000)
     memory: Size = 64 * 1024**2
+    connections: int = Field(2000, ge=1, le=1_000_000)
+    connections_per_address: int = Field(256, ge=1, le=1_000_000)
+    strangers: Strangers = Strangers()
+    head_timeout: Duration = 10_000_000
     read_timeout: Duration = 10_000_000
-    answer_timeout: Duration = 8_000_000
+    answer_timeout: Duration = 1_000_000
+
+    @property
+    def head_timeout_s(self) -> float:
+        """`head_timeout` in seconds."""
+        return self.head_timeout / 1e6
 
     @property
     def read_timeout_s(self) -> float:

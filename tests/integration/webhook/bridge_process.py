@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from connectors.webhook.lanes import NotKeptError, Posting
+from connectors.webhook.postings import NotKeptError, Posting
 from connectors.webhook.server import run_bridge
 from connectors.webhook.settings import read_endpoint
 from schemas.project.bridge import Bridge

@@ -23,7 +23,7 @@ async def test_while_kafka_is_away_senders_are_told_to_come_again(private_kafka:
     spec = Topics("t").hook_log("shop")
     options = {"bootstrap_servers": private_kafka.bootstrap}
     await broker.create_missing(options, [spec], 1)
-    bridge = senders.server(private_kafka.bootstrap, spec.name, answer_timeout="4s")
+    bridge = senders.server(private_kafka.bootstrap, spec.name, answer_timeout="1s")
     async with aiohttp.ClientSession() as session:
         await bridge.start()
         sender = Sender(bridge.port, session)
