@@ -1,0 +1,203 @@
+"""The datums of what passes once per event, changes and commands, written and read by hand.
+
+The bytes are those that `fastavro` writes, the messages those that it and `msgspec` would make of them. What is not as
+expected raises one of IRREGULAR: `schemas.codec` then leaves the message to those two, and with it the error's words.
+"""
+
+from typing import Literal
+
+from schemas.binary import END_OF_BLOCKS, NULL, SECOND, long, text
+from schemas.messages import Change, Command, Operation, Origin, Outcome, Unit
+
+IRREGULAR = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
+_OPERATIONS: dict[str, Operation] = {"c": "c", "u": "u", "d": "d", "r": "r", "t": "t", "l": "l"}
+_OUTCOMES: dict[str, Outcome] = {"applied": "applied", "failed": "failed"}
+_WRITES: dict[str, Literal["c", "u", "d"]] = {"c": "c", "u": "u", "d": "d"}
+_MORE, _ODD = 0x80, 0x01
+_BITS = 64
+
+
+def write_change(made: Change) -> bytes:
+    """The datum of a change."""
+    return b"".join(
+        (
+            text(made.system),
+            text(made.entity),
+            text(made.table),
+            long(made.incarnation),
+            _number(made.seq),
+            text(made.op),
+            text(made.local_id),
+            _optional(made.before_id),
+            _optional(made.before),
+            _optional(made.after),
+            text(made.types),
+            _number(made.ts_us),
+            _number(made.transaction),
+            NULL if made.origin is None else SECOND + _origin(made.origin),
+        )
+    )
+
+
+def write_command(made: Command) -> bytes:
+    """The datum of a command."""
+    pieces = [
+        text(made.id),
+        text(made.record_id),
+        text(made.entity),
+        text(made.system),
+        long(made.number),
+        text(made.op),
+        _optional(made.local_id),
+    ]
+    if made.units:
+        pieces.append(long(len(made.units)))
+        for unit in made.units:
+            pieces += (_optional(unit.base), _optional(unit.set))
+    pieces += (END_OF_BLOCKS, long(made.partition), _number(made.offset), long(made.hop), _number(made.ts_us))
+    return b"".join(pieces)
+
+
+def read_change(data: bytes, at: int) -> Change:
+    """The change whose datum begins here."""
+    system, at = _text(data, at)
+    entity, at = _text(data, at)
+    table, at = _text(data, at)
+    incarnation, at = _long(data, at)
+    seq, at = _long(data, at)
+    op, at = _text(data, at)
+    local_id, at = _text(data, at)
+    before_id, at = _text_or_null(data, at)
+    before, at = _text_or_null(data, at)
+    after, at = _text_or_null(data, at)
+    types, at = _text(data, at)
+    ts_us, at = _long(data, at)
+    transaction, at = _long(data, at)
+    return Change(
+        system=system,
+        entity=entity,
+        table=table,
+        incarnation=incarnation,
+        seq=seq,
+        op=_OPERATIONS[op],
+        local_id=local_id,
+        before_id=before_id,
+        before=before,
+        after=after,
+        types=types,
+        ts_us=ts_us,
+        transaction=transaction,
+        origin=_read_origin(data, at + 1) if _is_second(data, at) else None,
+    )
+
+
+def read_command(data: bytes, at: int) -> Command:
+    """The command whose datum begins here."""
+    identity, at = _text(data, at)
+    record_id, at = _text(data, at)
+    entity, at = _text(data, at)
+    system, at = _text(data, at)
+    number, at = _long(data, at)
+    op, at = _text(data, at)
+    local_id, at = _text_or_null(data, at)
+    units, at = _units(data, at)
+    partition, at = _long(data, at)
+    offset, at = _long(data, at)
+    hop, at = _long(data, at)
+    ts_us, at = _long(data, at)
+    return Command(
+        id=identity,
+        record_id=record_id,
+        entity=entity,
+        system=system,
+        number=number,
+        op=_WRITES[op],
+        local_id=local_id,
+        units=units,
+        partition=partition,
+        offset=offset,
+        hop=hop,
+        ts_us=ts_us,
+    )
+
+
+def _number(value: int) -> bytes:
+    """A whole number of which hardly two are alike: it would only push others out of the cache of `long`."""
+    return long.__wrapped__(value)
+
+
+def _optional(value: str | None) -> bytes:
+    return NULL if value is None else SECOND + text(value)
+
+
+def _origin(origin: Origin) -> bytes:
+    command, record_id, hop = text(origin.command), text(origin.record_id), long(origin.hop)
+    return b"".join((command, record_id, hop, text(origin.outcome), _optional(origin.error)))
+
+
+def _read_origin(data: bytes, at: int) -> Origin:
+    command, at = _text(data, at)
+    record_id, at = _text(data, at)
+    hop, at = _long(data, at)
+    outcome, at = _text(data, at)
+    error, at = _text_or_null(data, at)
+    if at > len(data):
+        raise ValueError("cut short")
+    return Origin(command=command, record_id=record_id, hop=hop, outcome=_OUTCOMES[outcome], error=error)
+
+
+def _units(data: bytes, at: int) -> tuple[tuple[Unit, ...], int]:
+    """Units as one block, as every writer in use writes so few."""
+    count, at = _long(data, at)
+    if count < 0:
+        raise ValueError("a block that tells its size")
+    units = []
+    for _ in range(count):
+        base, at = _text_or_null(data, at)
+        wanted, at = _text_or_null(data, at)
+        units.append(Unit(base=base, set=wanted))
+    if count and data[at]:
+        raise ValueError("more than one block")
+    return tuple(units), at + (count > 0)
+
+
+def _is_second(data: bytes, at: int) -> bool:
+    place = data[at : at + 1]
+    if place not in (NULL, SECOND):
+        raise ValueError("a union of two has no such place")
+    return place == SECOND
+
+
+def _text_or_null(data: bytes, at: int) -> tuple[str | None, int]:
+    place = data[at]
+    if place == 0:
+        return None, at + 1
+    if place != 2:
+        raise ValueError("a union of two has no such place")
+    return _text(data, at + 1)
+
+
+def _text(data: bytes, at: int) -> tuple[str, int]:
+    size = data[at]
+    if size & (_MORE | _ODD):
+        size, at = _long(data, at)
+        if size < 0:
+            raise ValueError("less than nothing")
+        return data[at : at + size].decode(), at + size
+    at += 1
+    end = at + (size >> 1)
+    return data[at:end].decode(), end
+
+
+def _long(data: bytes, at: int) -> tuple[int, int]:
+    byte = data[at]
+    at += 1
+    found, bits = byte & 0x7F, 7
+    while byte & _MORE:
+        byte = data[at]
+        at += 1
+        found |= (byte & 0x7F) << bits
+        bits += 7
+    if found >> _BITS:
+        raise ValueError("more than 64 bits")
+    return (found >> 1) ^ -(found & 1), at
