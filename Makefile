@@ -23,14 +23,14 @@ $(STAMP): uv.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
-demo: setup ## two databases kept in step before your eyes (ARGS="--once --json" for scripts)
+demo: setup ## two databases kept in step before your eyes (ARGS="--example crm-erp", ARGS="--once --json")
 	@$(BIN)/duplex demo $(ARGS)
 
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-apps: setup ## install Ghost, Tryton and Debezium, once, outside the tree, and test against them
-	@$(BIN)/python -m tools.apps
+	@$(BIN)/python -m duplex.examples
 	@$(BIN)/python -m tests.apps.debezium.installing
 	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 

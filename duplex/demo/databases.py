@@ -33,7 +33,7 @@ def renamed(dsn: str, database: str) -> str:
 
 async def create(servers: Mapping[str, str]) -> Pair:
     """Make `demo_crm` and `demo_erp` anew on their servers, with tables and contacts; returns their addresses."""
-    dsns = Pair(*[await _fresh(servers[name], f"demo_{name}") for name in ("crm", "erp")])
+    dsns = Pair(*[await fresh(servers[name], f"demo_{name}") for name in ("crm", "erp")])
     await fill(dsns)
     return dsns
 
@@ -44,7 +44,8 @@ async def fill(dsns: Pair) -> None:
     await _fill(dsns.erp, "erp.sql", f"insert into shop.customers ({ERP_COLUMNS}) values", [p.erp_row for p in _erp()])
 
 
-async def _fresh(dsn: str, database: str) -> str:
+async def fresh(dsn: str, database: str) -> str:
+    """Make a database anew on a server; its address."""
     connection = await asyncpg.connect(dsn)
     try:
         quoted = await connection.fetchval("select quote_ident($1)", database)

@@ -58,5 +58,14 @@ async def read(topics: Topics, entity: str, systems: Sequence[str], kafka: Mappi
     return history
 
 
+def sentence(found: Conflict) -> str:
+    """How a conflict ended, for people."""
+    kept, lost = (found.current, found.incoming) if found.winner == "current" else (found.incoming, found.current)
+    return (
+        f"on record as a conflict of {found.field}, decided by {found.rule}: "
+        f"{kept.system}'s {kept.value} stands, {lost.system}'s {lost.value} lost"
+    )
+
+
 async def _records(names: Sequence[str], kafka: Mapping[str, Any]) -> list[broker.Message]:
     return [record for name in names async for batch in broker.read_all(kafka, name) for record in batch]

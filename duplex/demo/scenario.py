@@ -14,6 +14,7 @@ from duplex.demo.people import CRM_COLUMNS, ERP_COLUMNS, Person, person
 LANDING_TIMEOUT_S = 30.0
 BURST_TIMEOUT_S = 120.0
 BURST = 2000
+POLL_S = 0.003
 Look = Callable[[], Awaitable[bool]]
 
 
@@ -177,13 +178,13 @@ class Play:
         self.tell(landing)
 
 
-async def until(looks: Sequence[Look], timeout_s: float) -> bool:
+async def until(looks: Sequence[Look], timeout_s: float, poll_s: float = POLL_S) -> bool:
     """Look until every look is true in one round, or the time is over."""
     deadline = time.perf_counter() + timeout_s
     while time.perf_counter() < deadline:
         if all([await look() for look in looks]):
             return True
-        await asyncio.sleep(0.003)
+        await asyncio.sleep(poll_s)
     return False
 
 

@@ -11,19 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from tools.apps.ghost import installing as ghost_installing
-from tools.apps.ghost.owner import Owner
-from tools.apps.ghost.running import Ghost
-from tools.apps.installation import Recipe
-from tools.apps.tryton import installing as tryton_installing
-from tools.apps.tryton.running import Tryton
-from tools.apps.tryton.user import User
+from duplex.examples.applications import Application
+from duplex.examples.ghost import installing as ghost_installing
+from duplex.examples.ghost import running as ghost_running
+from duplex.examples.ghost.owner import Owner
+from duplex.examples.installation import Recipe
+from duplex.examples.tryton import installing as tryton_installing
+from duplex.examples.tryton import running as tryton_running
+from duplex.examples.tryton.user import User
 
 
 @pytest.fixture(scope="module")
-def ghost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ghost]:
+def ghost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """A started Ghost site. What it printed is shown when a test fails."""
-    site = Ghost(_installed(ghost_installing.RECIPE), tmp_path_factory.mktemp("ghost"))
+    site = ghost_running.site(_installed(ghost_installing.RECIPE), tmp_path_factory.mktemp("ghost"))
     try:
         site.start()
         yield site
@@ -33,9 +34,9 @@ def ghost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ghost]:
 
 
 @pytest.fixture(scope="module")
-def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
+def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """A started Tryton server. What it printed is shown when a test fails."""
-    server = Tryton(_installed(tryton_installing.RECIPE), tmp_path_factory.mktemp("tryton"))
+    server = tryton_running.server(_installed(tryton_installing.RECIPE), tmp_path_factory.mktemp("tryton"))
     try:
         server.start()
         yield server
@@ -45,18 +46,18 @@ def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
 
 
 @pytest.fixture
-async def owner(ghost: Ghost) -> AsyncIterator[Owner]:
+async def owner(ghost: Application) -> AsyncIterator[Owner]:
     """The site's owner, signed in. A restarted site is waited for."""
     await asyncio.to_thread(ghost.start)
-    async with Owner(ghost.url) as signed_in:
+    async with Owner.at(ghost.url) as signed_in:
         yield signed_in
 
 
 @pytest.fixture
-async def user(tryton: Tryton) -> AsyncIterator[User]:
+async def user(tryton: Application) -> AsyncIterator[User]:
     """Tryton's administrator, signed in."""
     await asyncio.to_thread(tryton.start)
-    async with User(tryton.url) as signed_in:
+    async with User.at(tryton.url) as signed_in:
         yield signed_in
 
 

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from duplex.examples.applications import Application
+from duplex.examples.tryton.user import User
 from tests.acceptance.conftest import topics_of
 from tests.apps.offices import Office, begin, office
 from tests.apps.test_tryton_api import a_company, a_lamp, environment
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
-from tools.apps.tryton.running import Tryton
-from tools.apps.tryton.user import User
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
@@ -27,7 +27,7 @@ class Business:
     """Both sides, and the people who work in them."""
 
     office: Office
-    server: Tryton
+    server: Application
     user: User
 
     async def party(self, code: str) -> Mapping[str, Any] | None:
@@ -66,14 +66,14 @@ class Business:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def both(
-    tryton: Tryton, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
+    tryton: Application, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
 ) -> AsyncIterator[Business]:
     """One program for all tests of the module; each has customers of its own."""
     name, folder = new_pipeline_name(), tmp_path_factory.mktemp("office")
     async with (
         topics_of(kafka_bootstrap, name),
         databases(postgres_dsn) as new_database,
-        User(tryton.url) as user,
+        User.at(tryton.url) as user,
         office("crm-erp", folder, name, kafka_bootstrap, new_database, environment(tryton)) as made,
     ):
         address = {"street": "9 Quay", "city": "Hull", "postal_code": "HU1"}

@@ -11,10 +11,10 @@ from aiohttp.test_utils import TestServer
 
 from connectors.webhook.schemes import verify
 from connectors.webhook.signatures import Request, SignatureRefusedError
+from duplex.examples.applications import Application
+from duplex.examples.errors import ApplicationError
+from duplex.examples.ghost.owner import Owner
 from tests.waiting import eventually
-from tools.apps.errors import AppsError
-from tools.apps.ghost.owner import Owner
-from tools.apps.ghost.running import Ghost
 
 SECRET = "shared-with-the-site"
 ARRIVAL_LIMIT_S = 60.0
@@ -58,7 +58,7 @@ async def test_users_add_edit_and_remove_members(owner: Owner, person: str) -> N
     [shown] = [one for one in await owner.members() if one["id"] == made["id"]]
     assert (shown["note"], [label["name"] for label in shown["labels"]]) == ("met", ["customer"])
     await owner.remove(made["id"])
-    with pytest.raises(AppsError, match="404"):
+    with pytest.raises(ApplicationError, match="404"):
         await owner.member(made["id"])
 
 
@@ -112,7 +112,7 @@ async def test_ghost_keeps_values_as_written_but_for_these(owner: Owner, person:
 @pytest.mark.parametrize("values", [{"name": None}, {"note": None}, {"name": "n" * 192}, {"note": "n" * 2001}])
 async def test_ghost_refuses(owner: Owner, person: str, values: dict[str, str | None]) -> None:
     made = await owner.add(email=f"{person}@example.com")
-    with pytest.raises(AppsError, match="422"):
+    with pytest.raises(ApplicationError, match="422"):
         await owner.edit(made["id"], **values)
 
 
@@ -120,7 +120,7 @@ async def test_addresses_that_differ_in_case_are_two_members(owner: Owner, perso
     first = await owner.add(email=f"{person}@example.com")
     second = await owner.add(email=f"{person.upper()}@example.com")
     assert first["id"] != second["id"]
-    with pytest.raises(AppsError, match="422"):
+    with pytest.raises(ApplicationError, match="422"):
         await owner.add(email=f"{person}@example.com")
 
 
@@ -131,9 +131,9 @@ async def test_ghost_has_no_conditional_writes(owner: Owner, person: str) -> Non
 
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
-async def test_members_outlive_a_restart(ghost: Ghost, owner: Owner, person: str, way: str) -> None:
+async def test_members_outlive_a_restart(ghost: Application, owner: Owner, person: str, way: str) -> None:
     made = await owner.add(email=f"{person}@example.com")
     await asyncio.to_thread(getattr(ghost, way))
     await asyncio.to_thread(ghost.start)
-    async with Owner(ghost.url) as again:
+    async with Owner.at(ghost.url) as again:
         assert (await again.member(made["id"]))["email"] == f"{person}@example.com"

@@ -10,10 +10,10 @@ from connectors.remote import conformance
 from connectors.remote.api import RowRefusedError
 from connectors.remote.conforming import Bench
 from connectors.rest.api import RestApi
+from duplex.examples.applications import Application
+from duplex.examples.ghost.owner import Integration, Owner
 from schemas.identifiers import local_id
 from tests.apps.declared import apis, fresh, listing
-from tools.apps.ghost.owner import Integration, Owner
-from tools.apps.ghost.running import Ghost
 
 SECRET = "shared-with-the-site"
 UNPROTECTED = "it has no conditional writes: an edit between reading and writing is covered"
@@ -25,7 +25,7 @@ SPARED = {
 }
 
 
-def environment(site: Ghost, admin_key: str) -> dict[str, str]:
+def environment(site: Application, admin_key: str) -> dict[str, str]:
     return {"BLOG_URL": site.url, "BLOG_ADMIN_KEY": admin_key, "BLOG_WEBHOOK_SECRET": SECRET}
 
 
@@ -35,7 +35,7 @@ async def integration(owner: Owner) -> Integration:
 
 
 @pytest.fixture
-async def members(ghost: Ghost, integration: Integration) -> AsyncIterator[RestApi]:
+async def members(ghost: Application, integration: Integration) -> AsyncIterator[RestApi]:
     """The resource `members` of the example."""
     async with apis("crm-marketing", "blog", environment(ghost, integration.admin_key)) as found:
         yield found["members"]
@@ -115,7 +115,7 @@ async def test_what_ghost_makes_of_a_value_is_told(members: RestApi, person: str
     assert (made.values["name"], made.values["labels"]) == (None, [person])
 
 
-async def test_a_key_that_ghost_does_not_know(ghost: Ghost, integration: Integration) -> None:
+async def test_a_key_that_ghost_does_not_know(ghost: Application, integration: Integration) -> None:
     unknown = "0123456789abcdef01234567:" + integration.admin_key.partition(":")[2]
     async with apis("crm-marketing", "blog", environment(ghost, unknown)) as found:
         with pytest.raises(RefusedError, match="auth"):
@@ -123,7 +123,7 @@ async def test_a_key_that_ghost_does_not_know(ghost: Ghost, integration: Integra
 
 
 @pytest.mark.parametrize("case", conformance.cases())
-async def test_ghost_conforms(ghost: Ghost, integration: Integration, person: str, case: str) -> None:
+async def test_ghost_conforms(ghost: Application, integration: Integration, person: str, case: str) -> None:
     async with fresh("crm-marketing", "blog", environment(ghost, integration.admin_key)) as make:
         bench = Bench(
             system="blog",
@@ -135,7 +135,7 @@ async def test_ghost_conforms(ghost: Ghost, integration: Integration, person: st
         assert await conformance.run(conformance.cases()[case], bench) == SPARED.get(case)
 
 
-async def test_a_site_that_is_down(ghost: Ghost, integration: Integration, members: RestApi) -> None:
+async def test_a_site_that_is_down(ghost: Application, integration: Integration, members: RestApi) -> None:
     ghost.kill()
     with pytest.raises(UnreachableError):
         await members.page(None)

@@ -4,18 +4,20 @@ import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 import pytest
 
 from duplex.embedded.processes import wait_until
-from tools.apps import __main__ as command
-from tools.apps import installation
-from tools.apps.errors import AppsError
-from tools.apps.ghost import installing as ghost
-from tools.apps.installation import Recipe
-from tools.apps.processes import Server
+from duplex.embedded.settings import Progress
+from duplex.examples import __main__ as command
+from duplex.examples import installation
+from duplex.examples.errors import ApplicationError
+from duplex.examples.ghost import installing as ghost
+from duplex.examples.installation import Recipe
+from duplex.examples.processes import Server
 
 ROOT = Path(__file__).parents[2]
 SLEEPER = [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"]
@@ -29,13 +31,14 @@ class Counted:
         self.lock.write_text("1")
         self.times = 0
         self.fails = False
-        self.recipe = Recipe("counted", (self.lock,), self.install)
+        self.recipe = Recipe("counted", "Counted 1", "nothing, at once", (self.lock,), self.install)
 
-    def install(self, folder: Path) -> None:
+    def install(self, folder: Path, progress: Progress) -> None:
         self.times += 1
+        progress(f"part {self.times}")
         (folder / f"part {self.times}").touch()
         if self.fails:
-            raise AppsError("cut off")
+            raise ApplicationError("cut off", "here", "it shall be", "Nothing.")
 
 
 @pytest.fixture
@@ -54,6 +57,24 @@ def test_an_application_is_installed_once(counted: Counted) -> None:
     assert counted.recipe.installed and counted.times == 1
 
 
+def test_what_an_installation_costs_is_said_before_it_begins(counted: Counted) -> None:
+    said: list[str] = []
+    installation.ensure(counted.recipe, said.append)
+    assert "Counted 1 is not installed yet. Once: nothing, at once, into" in said[0]
+    assert said[1] == "part 1" and said[2].startswith("Counted 1 is installed")
+    installation.ensure(counted.recipe, said.append)
+    assert len(said) == 3
+
+
+def test_a_machine_that_lacks_something_is_told_before_anything_is_begun(counted: Counted) -> None:
+    def check() -> None:
+        installation.require("nodde", "it runs on it", "Install it.")
+
+    with pytest.raises(ApplicationError, match="nodde"):
+        installation.ensure(replace(counted.recipe, check=check))
+    assert counted.times == 0 and not counted.recipe.folder.exists()
+
+
 def test_another_lock_is_another_installation(counted: Counted) -> None:
     first = installation.ensure(counted.recipe)
     counted.lock.write_text("2")
@@ -62,7 +83,7 @@ def test_another_lock_is_another_installation(counted: Counted) -> None:
 
 def test_an_installation_that_was_cut_off_begins_anew(counted: Counted) -> None:
     counted.fails = True
-    with pytest.raises(AppsError, match="cut off"):
+    with pytest.raises(ApplicationError, match="cut off"):
         installation.ensure(counted.recipe)
     assert not counted.recipe.installed
     counted.fails = False
@@ -80,12 +101,12 @@ def test_two_that_install_at_once_take_turns(counted: Counted, monkeypatch: pyte
 
 
 def test_a_step_that_fails_shows_what_it_printed(tmp_path: Path) -> None:
-    with pytest.raises(AppsError, match=r"failed with 3[\s\S]*no such thing"):
+    with pytest.raises(ApplicationError, match=r"ended with 3[\s\S]*no such thing"):
         installation.run(["sh", "-c", "echo no such thing >&2; exit 3"], tmp_path)
 
 
 def test_a_program_that_is_missing_is_named() -> None:
-    with pytest.raises(AppsError, match=r"no `nodde` on this machine: Ghost runs on it\. Install"):
+    with pytest.raises(ApplicationError, match=r"no `nodde` on this machine \(PATH\): Ghost runs on it\. Install"):
         installation.require("nodde", "Ghost runs on it", "Install Node.js.")
 
 
@@ -94,19 +115,19 @@ def test_a_node_that_ghost_does_not_run_on(tmp_path: Path, monkeypatch: pytest.M
     old.write_text("#!/bin/sh\necho v16.20.0\n")
     old.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(AppsError, match=r"is v16\.20\.0, and Ghost 5\.130\.6 runs on"):
+    with pytest.raises(ApplicationError, match=r"it is v16\.20\.0, and Ghost 5\.130\.6 runs on"):
         ghost.node()
 
 
 def test_another_package_than_the_locked_one_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "ghost.tgz"
     archive.write_bytes(b"something else")
-    with pytest.raises(AppsError, match="is not the package that was locked"):
+    with pytest.raises(ApplicationError, match="is not the one that was locked"):
         ghost.prepare(tmp_path, archive)
 
 
 def test_an_unknown_name_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(sys, "argv", ["tools.apps", "gohst"])
+    monkeypatch.setattr(sys, "argv", ["examples", "gohst"])
     with pytest.raises(SystemExit):
         command.main()
     assert "no application gohst; there are ghost, tryton" in capsys.readouterr().err
@@ -124,13 +145,13 @@ def test_a_server_is_started_and_stopped_twice(tmp_path: Path) -> None:
 
 def test_a_server_that_ends_by_itself_shows_its_log(tmp_path: Path) -> None:
     broken = server(tmp_path, ["sh", "-c", "echo no database; exit 1"])
-    with pytest.raises(AppsError, match=r"Sleeper ended by itself[\s\S]*no database"):
+    with pytest.raises(ApplicationError, match=r"Sleeper does not start[\s\S]*ended by itself[\s\S]*no database"):
         broken.start(lambda: False, 20)
 
 
 def test_a_server_that_does_not_get_ready_is_ended(tmp_path: Path) -> None:
     slow = server(tmp_path)
-    with pytest.raises(AppsError, match="did not get ready in time"):
+    with pytest.raises(ApplicationError, match="was not ready within"):
         slow.start(lambda: False, 0.2)
     assert not slow.running
 

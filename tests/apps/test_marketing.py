@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from duplex.examples.applications import Application
+from duplex.examples.ghost.owner import Owner
 from tests.acceptance.conftest import topics_of
 from tests.apps.offices import Office, begin, listens, office
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
-from tools.apps.ghost.owner import Owner
-from tools.apps.ghost.running import Ghost
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
@@ -26,7 +26,7 @@ class Marketing:
     """Both sides, and the people who work in them."""
 
     office: Office
-    site: Ghost
+    site: Application
     owner: Owner
 
     async def member(self, email: str) -> Mapping[str, Any] | None:
@@ -61,14 +61,14 @@ class Marketing:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def both(
-    ghost: Ghost, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
+    ghost: Application, tmp_path_factory: pytest.TempPathFactory, kafka_bootstrap: str, postgres_dsn: str
 ) -> AsyncIterator[Marketing]:
     """One program for all tests of the module; each has people of its own."""
     name, folder = new_pipeline_name(), tmp_path_factory.mktemp("office")
     async with (
         topics_of(kafka_bootstrap, name),
         databases(postgres_dsn) as new_database,
-        Owner(ghost.url) as owner,
+        Owner.at(ghost.url) as owner,
     ):
         integration = await owner.integrate("duplex")
         environment = {
@@ -139,7 +139,7 @@ async def test_a_site_that_is_away_gets_everything_when_it_returns(both: Marketi
     await both.office.sql("update contacts set full_name = 'Jan' where email = 'jan@example.com'")
     await both.office.sql("insert into contacts (email, full_name) values ('kim@example.com', 'Kim')")
     await asyncio.to_thread(both.site.start)
-    async with Owner(both.site.url) as again:
+    async with Owner.at(both.site.url) as again:
         both.owner = again
         await both.agree("jan@example.com", name="Jan")
         await both.agree("kim@example.com", name="Kim")

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from tools.apps.tryton.running import Tryton
-from tools.apps.tryton.user import TrytonError, User
+from duplex.examples.applications import Application
+from duplex.examples.tryton.user import TrytonError, User
 
 ADDRESS = {"street": "1 Mill Lane", "city": "York", "postal_code": "YO1 7HX"}
 
@@ -19,15 +19,15 @@ async def test_users_add_edit_and_remove_parties(user: User, person: str) -> Non
     assert await user.search("party.party", [["id", "=", party]], "name") == []
 
 
-async def test_a_wrong_password_is_refused(tryton: Tryton) -> None:
+async def test_a_wrong_password_is_refused(tryton: Application) -> None:
     with pytest.raises(TrytonError, match="status 401"):
-        async with User(tryton.url, password="wrong"):
+        async with User.at(tryton.url, password="wrong"):
             pass
 
 
-async def test_another_user_works_beside_the_first(tryton: Tryton, user: User, person: str) -> None:
+async def test_another_user_works_beside_the_first(tryton: Application, user: User, person: str) -> None:
     await user.add("res.user", name="Clerk", login=person, password="made-for-tests-only-too")
-    async with User(tryton.url, person, "made-for-tests-only-too") as clerk:
+    async with User.at(tryton.url, person, "made-for-tests-only-too") as clerk:
         assert await clerk.search("party.party", [["code", "=", person]], "name") == []
 
 
@@ -94,9 +94,9 @@ async def test_tryton_trims_a_city_and_nothing_else(user: User, person: str) -> 
 
 
 @pytest.mark.parametrize("way", ["stop", "kill"])
-async def test_parties_outlive_a_restart(tryton: Tryton, user: User, person: str, way: str) -> None:
+async def test_parties_outlive_a_restart(tryton: Application, user: User, person: str, way: str) -> None:
     party = await user.add("party.party", name="Ada", code=person)
     await asyncio.to_thread(getattr(tryton, way))
     await asyncio.to_thread(tryton.start)
-    async with User(tryton.url) as again:
+    async with User.at(tryton.url) as again:
         assert (await again.read("party.party", party, "code"))["code"] == person

@@ -10,10 +10,10 @@ from connectors.remote import conformance
 from connectors.remote.api import MovedError, RowRefusedError
 from connectors.remote.conforming import Bench
 from connectors.rest.api import RestApi
+from duplex.examples.applications import Application
+from duplex.examples.tryton.user import ADMINISTRATOR, PASSWORD, User, number
 from schemas.identifiers import local_id
 from tests.apps.declared import apis, fresh, listing
-from tools.apps.tryton.running import Tryton
-from tools.apps.tryton.user import ADMINISTRATOR, PASSWORD, User, number
 
 # What Tryton does not offer, and the words for it.
 SPARED = {
@@ -24,12 +24,12 @@ ADDRESS = {"street": "1 Mill Lane", "city": "York", "zip": "YO1 7HX"}
 SHOWN = ("code", "name", "active", "street", "city", "zip")
 
 
-def environment(server: Tryton, password: str = PASSWORD) -> dict[str, str]:
+def environment(server: Application, password: str = PASSWORD) -> dict[str, str]:
     return {"ERP_URL": server.url, "ERP_USER": ADMINISTRATOR, "ERP_PASSWORD": password}
 
 
 @pytest.fixture
-async def erp(tryton: Tryton, user: User) -> AsyncIterator[Mapping[str, RestApi]]:
+async def erp(tryton: Application, user: User) -> AsyncIterator[Mapping[str, RestApi]]:
     """The resources of the example."""
     async with apis("crm-erp", "erp", environment(tryton)) as found:
         yield found
@@ -126,13 +126,13 @@ async def test_what_tryton_makes_of_a_value_is_told(parties: RestApi, person: st
     assert (made.values["name"], made.values["city"]) == (" Ada ", "York")
 
 
-async def test_a_wrong_password_is_said(tryton: Tryton, user: User) -> None:
+async def test_a_wrong_password_is_said(tryton: Application, user: User) -> None:
     async with apis("crm-erp", "erp", environment(tryton, "wrong")) as found:
         with pytest.raises(RefusedError, match="auth"):
             await found["parties"].page(None)
 
 
-async def test_a_session_that_ended_is_begun_anew(tryton: Tryton, parties: RestApi, user: User) -> None:
+async def test_a_session_that_ended_is_begun_anew(tryton: Application, parties: RestApi, user: User) -> None:
     await parties.page(None)
     # A new password ends all sessions of its user.
     await user.edit("res.user", 1, password=PASSWORD)
@@ -161,7 +161,7 @@ async def test_stock_and_orders_are_read(erp: Mapping[str, RestApi], user: User,
 
 
 @pytest.mark.parametrize("case", conformance.cases())
-async def test_tryton_conforms(tryton: Tryton, user: User, person: str, case: str) -> None:
+async def test_tryton_conforms(tryton: Application, user: User, person: str, case: str) -> None:
     async with fresh("crm-erp", "erp", environment(tryton)) as make:
         bench = Bench(
             system="erp",
@@ -173,7 +173,7 @@ async def test_tryton_conforms(tryton: Tryton, user: User, person: str, case: st
         assert await conformance.run(conformance.cases()[case], bench) == SPARED.get(case)
 
 
-async def test_a_server_that_is_down(tryton: Tryton, parties: RestApi) -> None:
+async def test_a_server_that_is_down(tryton: Application, parties: RestApi) -> None:
     tryton.kill()
     with pytest.raises(UnreachableError):
         await parties.page(None)

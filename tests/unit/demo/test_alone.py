@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from duplex.demo.app import alone
+from duplex.demo.stages import alone
 from duplex.errors import DuplexError
 
 

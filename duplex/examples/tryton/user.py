@@ -1,56 +1,48 @@
 """A user of Tryton, as its desktop and web clients are: JSON-RPC with a session."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import date
 from decimal import Decimal
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
+from duplex.examples.errors import ApplicationError
+
 ADMINISTRATOR = "admin"
-# Of a database that only this machine's loopback interface reaches, made anew for each test.
+# Of a database that only this machine's loopback interface reaches, and made anew each time.
 PASSWORD = "made-for-tests-only"
 LIMIT_S = 120.0
 
 Row = Mapping[str, Any]
 
 
-@dataclass(eq=False)
-class TrytonError(Exception):
+class TrytonError(ApplicationError):
     """Tryton's own answer to a call it does not carry out: the kind of error, and what the client would show."""
 
-    kind: str
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.message}"
+    def __init__(self, url: str, kind: str, message: str) -> None:
+        self.kind, self.message = kind, message
+        super().__init__("Tryton does not carry out a call", url, f"{kind}: {message}", "Mend the call.")
 
 
 class User:
-    """`async with User(server.url) as user`: signed in."""
+    """Signed in: `async with User.at(server.url) as user`."""
 
-    def __init__(self, url: str, name: str = ADMINISTRATOR, password: str = PASSWORD) -> None:
-        self._url, self._name, self._password = f"{url}/rpc/", name, password
-        self.session: aiohttp.ClientSession | None = None
+    def __init__(self, url: str, name: str, session: aiohttp.ClientSession) -> None:
+        self._url, self.name, self.session = f"{url}/rpc/", name, session
 
-    async def __aenter__(self) -> Self:
-        self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_S))
-        try:
-            number, token, *_ = await self._send("common.db.login", self._name, {"password": self._password})
-        except BaseException:
-            await self.session.close()
-            raise
-        shown = base64.b64encode(f"{self._name}:{number}:{token}".encode()).decode()
-        self.session.headers["Authorization"] = f"Session {shown}"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.session is not None:
-            await self.session.close()
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str, name: str = ADMINISTRATOR, password: str = PASSWORD) -> AsyncIterator[Self]:
+        """Signed in for the time of the block."""
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=LIMIT_S)) as session:
+            user = cls(url, name, session)
+            number, token, *_ = await user._send("common.db.login", name, {"password": password})
+            shown = base64.b64encode(f"{name}:{number}:{token}".encode()).decode()
+            session.headers["Authorization"] = f"Session {shown}"
+            yield user
 
     async def call(self, method: str, *values: Any, context: Row | None = None) -> Any:
         """Call a method of a model (`model.party.party.read`). Raises TrytonError."""
@@ -79,18 +71,22 @@ class User:
         return found
 
     async def _send(self, method: str, *parameters: Any) -> Any:
-        assert self.session is not None, "sign in first: async with User(…)"
         body = {"id": 1, "method": method, "params": parameters}
         async with self.session.post(self._url, json=body) as answer:
             if answer.status != 200:
-                raise TrytonError(f"status {answer.status}", await answer.text())
+                raise TrytonError(self._url, f"status {answer.status}", await answer.text())
             found = await answer.json()
         if "error" in found:
             kind, message, *_ = found["error"]
-            raise TrytonError(kind, message if isinstance(message, str) else message[0])
+            raise TrytonError(self._url, kind, message if isinstance(message, str) else message[0])
         return found["result"]
 
 
 def number(value: str) -> Row:
     """A decimal as Tryton's clients send it."""
     return {"__class__": "Decimal", "decimal": str(Decimal(value))}
+
+
+def day(value: date) -> Row:
+    """A day as Tryton's clients send it."""
+    return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}

@@ -1,4 +1,4 @@
-"""`python -m tools.apps.recording FOLDER`: ask both applications what connectors ask, and write the answers down.
+"""`python -m tests.apps.recording FOLDER`: ask both applications what connectors ask, and write the answers down.
 
 Each file is a list of `{request, answer}`. Ids and times differ from run to run; what the answers are like does not.
 """
@@ -6,28 +6,31 @@ Each file is a list of `{request, answer}`. Ids and times differ from run to run
 import asyncio
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
 
-from tools.apps.ghost import installing as ghost
-from tools.apps.ghost.owner import EMAIL, PASSWORD, Owner
-from tools.apps.ghost.running import Ghost
-from tools.apps.tryton import installing as tryton
-from tools.apps.tryton.running import Tryton
-from tools.apps.tryton.user import User
+from duplex.examples.applications import Application
+from duplex.examples.ghost import installing as ghost
+from duplex.examples.ghost.owner import EMAIL, PASSWORD, Owner
+from duplex.examples.ghost.running import site
+from duplex.examples.tryton import installing as tryton
+from duplex.examples.tryton.running import server
+from duplex.examples.tryton.user import User
 
 KEPT = ("content-type", "location", "www-authenticate")
 UNKNOWN = "0123456789abcdef01234567"
 Asked = tuple[str, str, object]
+Answers = list[Mapping[str, Any]]
+Asking = Callable[[str], Awaitable[Answers]]
 
 
-async def record(session: aiohttp.ClientSession, url: str, requests: Sequence[Asked]) -> list[Mapping[str, Any]]:
+async def record(session: aiohttp.ClientSession, url: str, requests: Sequence[Asked]) -> Answers:
     """Send these one after the other."""
-    found: list[Mapping[str, Any]] = []
+    found: Answers = []
     for method, path, body in requests:
         async with session.request(method, url + path, json=body) as answer:
             text = await answer.text()
@@ -38,9 +41,9 @@ async def record(session: aiohttp.ClientSession, url: str, requests: Sequence[As
     return found
 
 
-async def of_ghost(url: str) -> list[Mapping[str, Any]]:
+async def of_ghost(url: str) -> Answers:
     """Members as the Admin API shows them."""
-    async with Owner(url) as owner:
+    async with Owner.at(url) as owner:
         made = [await owner.add(email=f"p{place}@example.com", labels=[{"name": "customer"}]) for place in range(3)]
     first, members = str(made[0]["id"]), "/ghost/api/admin/members/"
     requests: list[Asked] = [
@@ -65,9 +68,9 @@ async def of_ghost(url: str) -> list[Mapping[str, Any]]:
         return (await record(session, url, requests))[1:]
 
 
-async def of_tryton(url: str) -> list[Mapping[str, Any]]:
+async def of_tryton(url: str) -> Answers:
     """Parties as the JSON-RPC shows them."""
-    async with User(url) as user:
+    async with User.at(url) as user:
         address = {"street": "1 Mill Lane", "city": "York", "postal_code": "YO1 7HX"}
         party = await user.add("party.party", name="Ada", code="C1", addresses=[["create", [address]]])
         stamp = (await user.read("party.party", party, "_timestamp"))["_timestamp"]
@@ -88,7 +91,6 @@ async def of_tryton(url: str) -> list[Mapping[str, Any]]:
             ("nonsense", [{}]),
         ]
         bodies = [{"id": 1, "method": f"model.party.party.{name}", "params": given} for name, given in calls]
-        assert user.session is not None
         found = await record(user.session, url, [("POST", "/rpc/", body) for body in bodies])
     async with aiohttp.ClientSession() as session:
         return found + await record(session, url, [("POST", "/rpc/", bodies[0])])
@@ -97,8 +99,8 @@ async def of_tryton(url: str) -> list[Mapping[str, Any]]:
 def main() -> None:
     """Start both, and write `ghost.json` and `tryton.json`."""
     with TemporaryDirectory() as given:
-        _write("ghost", Ghost(ghost.RECIPE.folder, _made(given, "ghost")))
-        _write("tryton", Tryton(tryton.RECIPE.folder, _made(given, "tryton")))
+        _write("ghost", site(ghost.RECIPE.folder, _made(given, "ghost")), of_ghost)
+        _write("tryton", server(tryton.RECIPE.folder, _made(given, "tryton")), of_tryton)
 
 
 def _made(given: str, name: str) -> Path:
@@ -107,13 +109,13 @@ def _made(given: str, name: str) -> Path:
     return folder
 
 
-def _write(name: str, server: Ghost | Tryton) -> None:
-    server.start()
+def _write(name: str, started: Application, ask: Asking) -> None:
+    started.start()
     try:
-        found = asyncio.run(of_ghost(server.url) if isinstance(server, Ghost) else of_tryton(server.url))
+        found = asyncio.run(ask(started.url))
     finally:
-        server.stop()
-    text = json.dumps(found, indent=1, ensure_ascii=False).replace(server.url, "http://127.0.0.1:2368")
+        started.stop()
+    text = json.dumps(found, indent=1, ensure_ascii=False).replace(started.url, "http://127.0.0.1:2368")
     (Path(sys.argv[1]) / f"{name}.json").write_text(text + "\n")
 
 

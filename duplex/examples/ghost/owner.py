@@ -1,16 +1,16 @@
 """The owner of a Ghost site, who works in its admin pages: every call is one that those pages make."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Self
 
 import aiohttp
 
-from tools.apps.errors import AppsError
+from duplex.examples.errors import ApplicationError
 
 EMAIL = "owner@example.com"
-# Of a site that only this machine's loopback interface reaches, made anew for each test.
+# Of a site that only this machine's loopback interface reaches, and made anew each time.
 PASSWORD = "made-for-tests-only"
 EVENTS = ("member.added", "member.edited", "member.deleted")
 LIMIT_S = 120.0
@@ -25,31 +25,22 @@ class Integration:
 
 
 class Owner:
-    """`async with Owner(site.url) as owner`: signed in, with a session cookie as a browser has it."""
+    """Signed in, with a session cookie as a browser has it: `async with Owner.at(site.url) as owner`."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session: aiohttp.ClientSession | None = None
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url, self._session = url, session
 
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            # Ghost takes session cookies only with the origin of its own pages.
-            headers={"Origin": self._url},
-            cookie_jar=aiohttp.CookieJar(unsafe=True),
-            timeout=aiohttp.ClientTimeout(total=LIMIT_S),
-        )
-        try:
-            await self._call("POST", "session", {"username": EMAIL, "password": PASSWORD})
-        except BaseException:
-            await self._session.close()
-            raise
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._session is not None:
-            await self._session.close()
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str) -> AsyncIterator[Self]:
+        """Signed in for the time of the block."""
+        # Ghost takes session cookies only with the origin of its own pages.
+        headers, cookies = {"Origin": url}, aiohttp.CookieJar(unsafe=True)
+        limit = aiohttp.ClientTimeout(total=LIMIT_S)
+        async with aiohttp.ClientSession(headers=headers, cookie_jar=cookies, timeout=limit) as session:
+            owner = cls(url, session)
+            await owner._call("POST", "session", {"username": EMAIL, "password": PASSWORD})
+            yield owner
 
     async def integrate(self, name: str) -> Integration:
         """Make a custom integration."""
@@ -91,12 +82,13 @@ class Owner:
         return str(made["newsletters"][0]["id"])
 
     async def _call(self, method: str, path: str, body: object = None) -> Mapping[str, Any]:
-        assert self._session is not None, "sign in first: async with Owner(…)"
         place = path if "?" in path else f"{path}/"
         async with self._session.request(method, f"{self._url}/ghost/api/admin/{place}", json=body) as answer:
             text = await answer.text()
             if answer.status >= 400:
-                raise AppsError(f"Ghost answers {method} {path} with {answer.status}: {text}")
+                raise ApplicationError(
+                    f"Ghost refuses {method} {path}", self._url, f"it answers {answer.status}: {text}", "Mend the call."
+                )
             found = await answer.json() if answer.content_type == "application/json" else {}
             assert isinstance(found, dict)
             return found

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tools.apps.errors import AppsError
+from duplex.examples.errors import ApplicationError
 
 STOP_LIMIT_S = 15.0
 POLL_S = 0.05
@@ -37,7 +37,7 @@ class Server:
     def start(self, ready: Callable[[], bool], limit_s: float) -> None:
         """Start the command and wait until it is ready.
 
-        Raises AppsError with the end of the log when it ends, or is not ready within the limit.
+        Raises ApplicationError with the end of the log when it ends, or is not ready within the limit.
         """
         if self.running:
             return
@@ -45,11 +45,9 @@ class Server:
         deadline = time.monotonic() + limit_s
         while not ready():
             if not self.running or time.monotonic() > deadline:
-                why = "did not get ready in time" if self.running else "ended by itself"
+                why = f"it was not ready within {limit_s:.0f} s" if self.running else "it ended by itself"
                 self.kill()
-                raise AppsError(
-                    f"{self.name} {why} ({limit_s:.0f} s were allowed). The end of {self.log}:\n{self.tail()}"
-                )
+                raise self._failed(why)
             time.sleep(POLL_S)
 
     def stop(self) -> None:
@@ -69,6 +67,11 @@ class Server:
     def tail(self) -> str:
         """The end of what the command printed."""
         return self.log.read_text(errors="replace")[-TAIL_CHARACTERS:] if self.log.exists() else ""
+
+    def _failed(self, why: str) -> ApplicationError:
+        why = f"{why}, and the last it printed was:\n{self.tail().strip()}\n"
+        remedy = "Try again; delete the application's installation if it is damaged."
+        return ApplicationError(f"{self.name} does not start", str(self.log), why, remedy)
 
     def _spawn(self) -> None:
         with self.log.open("ab") as output:

@@ -15,40 +15,63 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from tools.apps.errors import AppsError
-from tools.apps.ghost.owner import EMAIL, PASSWORD
-from tools.apps.ghost.running import TEMPLATE, Ghost
-from tools.apps.installation import HERE, Recipe, require, run
+from duplex.embedded.settings import Progress
+from duplex.examples.errors import ApplicationError
+from duplex.examples.ghost.owner import EMAIL, PASSWORD
+from duplex.examples.ghost.running import TEMPLATE, site
+from duplex.examples.installation import HERE, Recipe, require, run
 
 VERSION = "5.130.6"
 INTEGRITY = "sha512-CAWqPKt+7ws+/1NrVmvuiWiDZDEtutiu7niVMTku9uM29MjfNFFUVKM3giQBpZGZrUORXkWiXSlqbry4QGVrBw=="
 SET_UP_LIMIT_S = 120.0
 NODES = (18, 20, 22)
+INSTALL_NODE = f"Install Node.js {NODES[-1]} or {NODES[-2]} with npm."
 FLAGS = ("--omit=dev", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error")
+LOCK = HERE / "ghost/package-lock.json"
 
 
-def _install(folder: Path) -> None:
+def check() -> Path:
+    """The Node.js that Ghost will run on. Raises ApplicationError where the machine lacks what installing takes."""
     found = node()
-    npm = require("npm", "Ghost's packages are installed with it", "Install Node.js together with npm.")
+    require("npm", "Ghost's packages are installed with it", INSTALL_NODE)
     for program in ("c++", "make", "python3"):
         require(program, "sqlite3 is compiled with it", "Install a C++ compiler, make and Python 3 (build-essential).")
-    run([npm, "pack", f"ghost@{VERSION}", "--silent", "--pack-destination", folder], folder)
+    return found
+
+
+def node() -> Path:
+    """The Node.js that Ghost will run on. Raises ApplicationError when there is none, or another version."""
+    found = require("node", "Ghost runs on it", INSTALL_NODE)
+    answer = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(answer.removeprefix("v").partition(".")[0]) not in NODES:
+        why = f"it is {answer}, and Ghost {VERSION} runs on {', '.join(map(str, NODES))} only"
+        raise ApplicationError("this Node.js cannot be used", found, why, "Put one of these first in PATH.")
+    return Path(found).resolve()
+
+
+def _install(folder: Path, progress: Progress) -> None:
+    found = check()
+    progress("fetching Ghost's package")
+    run(["npm", "pack", f"ghost@{VERSION}", "--silent", "--pack-destination", folder], folder)
     package = prepare(folder, folder / f"ghost-{VERSION}.tgz")
+    progress("installing the packages that it needs, the longest step")
     # Of the packages that would compile something, Ghost does not start without this one only.
-    run([npm, "ci", "--ignore-scripts", *FLAGS], package)
-    run([npm, "rebuild", "sqlite3", "--loglevel=error"], package, _headers(found))
+    run(["npm", "ci", "--ignore-scripts", *FLAGS], package)
+    progress("compiling sqlite3")
+    run(["npm", "rebuild", "sqlite3", "--loglevel=error"], package, _headers(found))
+    progress("starting a first site")
     _make_template(folder)
 
 
 def _make_template(folder: Path) -> None:
     # The first start of a site makes its database, which takes longer than all later ones together.
     with TemporaryDirectory() as given:
-        site = Ghost(folder, Path(given))
+        first = site(folder, Path(given))
         try:
-            site.start()
-            _set_up(site.url)
+            first.start()
+            _set_up(first.url)
         finally:
-            site.stop()
+            first.stop()
         shutil.copy(Path(given) / "ghost.db", folder / TEMPLATE)
 
 
@@ -63,29 +86,20 @@ def _set_up(url: str) -> None:
         answer.read()
 
 
-def node() -> Path:
-    """The Node.js that Ghost will run on. Raises AppsError when there is none, or another version."""
-    found = require("node", "Ghost runs on it", f"Install Node.js {NODES[-1]} or {NODES[-2]}.")
-    answer = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    if int(answer.removeprefix("v").partition(".")[0]) not in NODES:
-        raise AppsError(
-            f"{found} is {answer}, and Ghost {VERSION} runs on {NODES} only. Put one of these first in PATH."
-        )
-    return Path(found).resolve()
-
-
 def prepare(folder: Path, archive: Path) -> Path:
-    """Unpack Ghost's package, ready for npm. Raises AppsError when it is not the one that was locked."""
+    """Unpack Ghost's package, ready for npm. Raises ApplicationError when it is not the one that was locked."""
     digest = "sha512-" + base64.b64encode(hashlib.sha512(archive.read_bytes()).digest()).decode()
     if digest != INTEGRITY:
-        raise AppsError(f"{archive.name} is not the package that was locked: {digest} instead of {INTEGRITY}")
+        why = f"it has the digest {digest} instead of {INTEGRITY}"
+        remedy = "Ask whoever runs the package registry that npm uses."
+        raise ApplicationError("a package is not the one that was locked", archive.name, why, remedy)
     with tarfile.open(archive) as packed:
         packed.extractall(folder, filter="data")
     archive.unlink()
     package = folder / "package"
     described = package / "package.json"
     described.write_text(json.dumps(_for_users(json.loads(described.read_text())), indent=2))
-    shutil.copy(HERE / "ghost/package-lock.json", package / "package-lock.json")
+    shutil.copy(LOCK, package / "package-lock.json")
     return package
 
 
@@ -101,4 +115,4 @@ def _headers(node: Path) -> dict[str, str]:
     return {"npm_config_nodedir": str(prefix)} if (prefix / "include/node/node.h").exists() else {}
 
 
-RECIPE = Recipe("ghost", (HERE / "ghost/package-lock.json",), _install)
+RECIPE = Recipe("ghost", f"Ghost {VERSION}", "550 MB, about four minutes", (LOCK,), _install, check)

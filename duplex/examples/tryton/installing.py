@@ -6,18 +6,22 @@ Making a database with its modules takes a minute and more, copying it nothing: 
 import sys
 from pathlib import Path
 
-from tools.apps.installation import HERE, Recipe, run
-from tools.apps.tryton.running import DATABASE, configure
-from tools.apps.tryton.user import PASSWORD
+from duplex.embedded.settings import Progress
+from duplex.examples.installation import HERE, Recipe, run
+from duplex.examples.tryton.running import DATABASE, configure
+from duplex.examples.tryton.user import PASSWORD
 
 MODULES = ("party", "product", "sale", "account")
+REQUIREMENTS = HERE / "tryton/requirements.txt"
 
 
-def _install(folder: Path) -> None:
+def _install(folder: Path, progress: Progress) -> None:
+    progress("fetching Tryton's packages")
     run([sys.executable, "-m", "venv", folder / "venv"], folder)
     python = folder / "venv/bin/python"
     quiet = ["--quiet", "--disable-pip-version-check"]
-    run([python, "-m", "pip", "install", *quiet, "--require-hashes", "-r", HERE / "tryton/requirements.txt"], folder)
+    run([python, "-m", "pip", "install", *quiet, "--require-hashes", "-r", REQUIREMENTS], folder)
+    progress("making its database, the longest step")
     _make_template(folder)
 
 
@@ -32,4 +36,4 @@ def _make_template(folder: Path) -> None:
     run([*admin, "-u", *MODULES, "--activate-dependencies"], folder)
 
 
-RECIPE = Recipe("tryton", (HERE / "tryton/requirements.txt",), _install)
+RECIPE = Recipe("tryton", "Tryton 8.2", "100 MB, about two minutes", (REQUIREMENTS,), _install)

@@ -1,0 +1,35 @@
+"""The examples' project files as a showing plays them."""
+
+import subprocess
+import sys
+
+import pytest
+
+from duplex.examples import projects
+from duplex.examples.playing import EXAMPLES
+from duplex.usage import UsageError
+
+
+def test_every_example_can_be_played() -> None:
+    assert set(EXAMPLES) == set(projects.NAMES) == {path.name for path in projects.folder("crm-erp").parent.iterdir()}
+
+
+def test_an_unknown_example_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UsageError, match=r"no such example.*crm-marketing"):
+        projects.folder("crm-marketting")
+
+
+def test_a_showing_polls_in_haste_under_a_name_and_a_port_of_its_own() -> None:
+    text = projects.hastened("crm-marketing", "demo_1", 4711)
+    assert "\npipeline: demo_1\nbridge: {port: 4711}\n" in text
+    assert "{poll: 2s}" in text and "poll: 30s" not in text
+
+
+def test_only_an_example_with_webhooks_has_a_bridge() -> None:
+    assert "\nbridge:" not in projects.hastened("crm-erp", "demo_1", 4711)
+
+
+def test_the_plain_demo_does_not_load_the_examples() -> None:
+    probe = "import sys, duplex.cli.demo, duplex.demo.app; print([m for m in sys.modules if 'examples' in m])"
+    found = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
