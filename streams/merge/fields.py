@@ -26,7 +26,8 @@ def offer(turn: Turn, system: str, name: str, value: Value, ts_us: int, seen: in
         elif field.by == system or not _is_oscillating(turn, system, name, value, ts_us):
             assign(turn, system, name, value, ts_us)
     elif not _is_counted(turn, name, value) and agrees(turn, system, name, value):
-        oscillation.forget(turn, name)
+        if turn.state.flips:
+            oscillation.rest(turn, name, field.value)
         turn.see(system, name)
     else:
         _conflict(turn, system, name, value, ts_us)
@@ -51,8 +52,10 @@ def assign(turn: Turn, by: str, name: str, value: Value, ts_us: int, won: bool =
         entry.behind.setdefault(name, field.version)
     if field.version > 0:
         ts_us = max(ts_us, field.ts_us if won else field.ts_us + 1)
-    if state.flips and (by in (field.by, DECISION)):
+    if state.flips and by == DECISION:
         oscillation.forget(turn, name)
+    elif state.flips and by == field.by:
+        oscillation.rest(turn, name, value)
     field.value, field.version, field.ts_us, field.by = value, state.version, ts_us, by
     if by != DECISION:
         del state.systems[by].behind[name]

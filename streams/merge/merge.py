@@ -131,7 +131,7 @@ def _settle_loose(turn: Turn) -> None:
     for number, item in list(turn.state.loose.items()):
         if item.edits is None and item.field in turn.rules.policies and item.candidate == turn.field(item.field).value:
             del turn.state.loose[number]
-            oscillation.forget(turn, item.field)
+            oscillation.rest(turn, item.field, item.candidate)
             turn.publish(item, "agreement", "current")
 
 
@@ -139,6 +139,6 @@ def _settle_held(turn: Turn, system: str, entry: SystemState) -> None:
     for name, item in list(entry.dissent.items()):
         if name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate):
             del entry.dissent[name]
-            oscillation.forget(turn, name)
+            oscillation.rest(turn, name, turn.field(name).value)
             turn.see(system, name)
             turn.publish(item, "agreement", "current")

@@ -85,8 +85,9 @@ ExistencePolicy = Literal["update_wins", "delete_wins", "manual"]
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """Against systems that keep rewriting each other: the `flips`th time within `window_us` that a field is set back
-    to what another system had just replaced is parked. `flips` 0: never.
+    """Against systems that keep rewriting each other: when a field is set back, by the systems whose values these were,
+    for the `flips`th time within `window_us`, that is parked; of a system that has half of them to its name. `flips` 0:
+    never.
 
     The window is measured on the log's append time: one clock for all systems, which no source's clock can skew. A
     backlog does not compress it: each flip but the conflicting ones answers a command of ours.

@@ -97,9 +97,10 @@ class Look(msgspec.Struct, array_like=True):
 
 
 class Flip(msgspec.Struct, array_like=True):
-    """Two systems rewrite each other's value of a field: the one before the hub's, how often, and since when (µs).
+    """How often a system returned to values of its own which others had replaced, and since when (µs).
 
-    Of a system that writes over an owner's value, `previous` is the value that it insists on.
+    `previous` are these values, the last few. Of a system that writes over an owner's value it is the value that it
+    insists on, and the count is of that.
     """
 
     previous: Stored
@@ -133,7 +134,8 @@ class SystemState(msgspec.Struct, array_like=True):
 
 class State(msgspec.Struct, array_like=True):
     """One record. `version` counts versions, `decisions` verdicts; `loose` holds parked items that no row shows any
-    more, by number; `flips` fields that two systems rewrite in turn, and what systems insist on in an owner's field.
+    more, by number; `flips` what is counted, by field and system, of those that rewrite each other, and of those that
+    insist.
 
     `offset` and `trail` are the caller's to keep: the place of the last event in the log, and of the last ones before.
     """

@@ -69,12 +69,16 @@ class Users:
         return len(self.world.acts) > acts
 
     def employ(self) -> None:
-        """Two applications are set up to rewrite each other."""
-        both = self.world.random.sample(list(self.world.tables.values()), 2)
-        names = [name for name in "abcd" if all(name in t.lens.readable & t.lens.writable for t in both)]
+        """Two applications, or more, are set up to rewrite each other; some are of one mind."""
+        tables = list(self.world.tables.values())
+        some = self.world.random.sample(tables, min(len(tables), self.world.random.choice((2, 2, 3, 4))))
+        names = [name for name in "abcd" if all(name in t.lens.readable & t.lens.writable for t in some)]
         if names:
             name = self.world.random.choice(names)
-            self.automations = [(table.name, name, f"v{self.number()}") for table in both]
+            values = [f"v{self.number()}" for _ in some]
+            if len(some) > 2 and self.world.chance(0.3):
+                values[-1] = values[0]
+            self.automations = [(table.name, name, value) for table, value in zip(some, values, strict=True)]
 
     def typed(self, table: Table, values: dict[str, Value], row: Row | None) -> dict[str, Value]:
         """The columns as a user would type these values; direction is the hub's affair."""

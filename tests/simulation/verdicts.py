@@ -40,16 +40,27 @@ def _judge_need(case: Case, step: Step, act: Act, verdict: Verdict) -> Iterator[
     if is_owned or name not in act.wrote:
         return
     if verdict.rule == "oscillation":
-        if not _is_rewritten(case, act, name, step.rules.guard.flips):
+        if not _is_rewritten(case, step, act, name):
             yield f"P11: offset {step.offset}: act {act.number} on {name} is no rewriting"
     elif step.rules.sides[act.system].shows(name, step.before.values[name], act.saw_row):
         yield f"P11: offset {step.offset}: act {act.number} on {name} saw the hub value"
 
 
-def _is_rewritten(case: Case, act: Act, name: str, flips: int) -> bool:
-    """Whether this system wrote the same before, as often as the guard must have counted."""
-    same = [o for o in case.acts[: act.number] if o.system == act.system and o.wrote.get(name) == act.wrote[name]]
-    return len(same) >= (flips - 1) // 2
+def _is_rewritten(case: Case, step: Step, act: Act, name: str) -> bool:
+    """Whether systems gave values of theirs again as often as the guard must have counted, and this one its half.
+
+    Counted is what the record's log has up to here, whenever it was done.
+    """
+    heard = (other for earlier in case.steps[: step.offset + 1] for other in case.acts_of(earlier))
+    again = {other.number: other.system for other in heard if _gives_again(case, other, name)}
+    own = sum(system == act.system for system in again.values())
+    return 2 * own >= step.rules.guard.flips and len(again) >= step.rules.guard.flips
+
+
+def _gives_again(case: Case, act: Act, name: str) -> bool:
+    """Whether a system writes what it wrote before."""
+    earlier = (other for other in case.acts[: act.number] if other.system == act.system)
+    return name in act.wrote and any(other.wrote.get(name) == act.wrote[name] for other in earlier)
 
 
 def conflicts_are_about_edits(case: Case) -> Iterator[str]:

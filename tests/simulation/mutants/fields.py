@@ -5,7 +5,7 @@
 
 import itertools
 
-from tests.simulation.mutants.planting import Mutant, edit
+from tests.simulation.mutants.planting import Mutant, both, edit
 
 _counter = itertools.count(1)
 _ticks = itertools.count(20_000)
@@ -274,18 +274,36 @@ POLICIES = (
     ),
     Mutant(
         "rewriting is not noticed",
-        edit("oscillation.rewritten", "if flip.count < guard.flips:", "if True:"),
+        edit("oscillation.rewritten", "2 * own.count >= guard.flips", "False"),
         theme="automations",
     ),
     Mutant(
         "any change of hands is a rewriting",
-        edit("oscillation.rewritten", "value != flip.previous or ", ""),
+        edit("oscillation.rewritten", "own.count + 1 if _knows(own, value) else 0", "own.count + 1"),
         theme="automations",
     ),
     Mutant(
-        "one change of hands is enough",
-        edit("oscillation.rewritten", "if flip.count < guard.flips:", "if flip.count < 1:"),
+        "one return is enough",
+        both(
+            edit("oscillation.rewritten", "2 * own.count >= guard.flips", "own.count"),
+            edit("oscillation._too_often", "total < turn.rules.guard.flips", "total < 1"),
+        ),
         theme="automations",
+    ),
+    Mutant(
+        "who comes by pays for the others",
+        edit("oscillation.rewritten", "2 * own.count >= guard.flips", "own.count"),
+        theme="automations",
+    ),
+    Mutant(
+        "agreement on a value that goes round ends the count",
+        edit(
+            "oscillation.rest",
+            "if not any(_knows(flip, value) for flip in _returning(turn, name).values()):",
+            "if True:",
+        ),
+        theme="automations",
+        tests="test_oscillation.py",
     ),
     Mutant(
         "of two that insist in turn neither is noticed",

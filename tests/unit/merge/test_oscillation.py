@@ -1,4 +1,4 @@
-"""Two automations that rewrite each other are stopped, people are not."""
+"""Automations that rewrite each other are stopped, people are not."""
 
 from streams.merge.events import Outcome
 from streams.merge.rules import Guard, Owner
@@ -72,6 +72,71 @@ def test_one_system_alone_may_turn_a_value_back_as_often_as_it_likes() -> None:
     assert (any(outcome.verdicts for outcome in outcomes), scene.state.flips) == (False, {})
 
 
+THREE = ("crm", "erp", "web")
+
+
+def _take_turns(scene: Scene, words: list[tuple[str, str]]) -> list[Outcome]:
+    """Each of these systems in turn gives its value, and all others take it over, until one is parked."""
+    outcomes: list[Outcome] = []
+    for system, phone in words:
+        outcomes.append(scene.change(system, row(phone=phone), at_us=_now(scene)))
+        if outcomes[-1].verdicts:
+            break
+        for other in scene.rules.systems:
+            _told(scene, other)
+    return outcomes
+
+
+def test_three_values_in_turn_are_stopped_too() -> None:
+    scene = in_step(rules(systems=THREE, guard=GUARD))
+    outcomes = _take_turns(scene, [("crm", "2"), ("erp", "3"), ("web", "4")] * 5)
+    (verdict,) = outcomes[-1].verdicts
+    assert (len(outcomes), verdict.rule, verdict.incoming.value) == (7, "oscillation", "2")
+    assert verdict.detail == "erp, web and crm have rewritten each other 4 times in 0.0 s"
+
+
+def test_a_system_that_goes_round_several_values_is_stopped() -> None:
+    scene = in_step(rules(guard=GUARD))
+    words = [("crm", "2"), ("erp", "3"), ("crm", "4"), ("erp", "5")] * 4
+    outcomes = _take_turns(scene, words)
+    assert (outcomes[-1].verdicts[0].rule, len(outcomes)) == ("oscillation", 7)
+
+
+def test_two_words_in_a_row_do_not_hide_a_round() -> None:
+    scene = in_step(rules(guard=GUARD))
+    outcomes = _take_turns(scene, [("crm", "2"), ("crm", "3"), ("erp", "4")] * 8)
+    assert [(v.rule, v.incoming.system) for v in outcomes[-1].verdicts] == [("oscillation", "erp")]
+
+
+def test_who_comes_by_does_not_pay_for_the_others() -> None:
+    scene = in_step(rules(systems=THREE, guard=GUARD))
+    assert not any(outcome.verdicts for outcome in _take_turns(scene, [("crm", "2"), ("erp", "1")] * 2))
+    assert _take_turns(scene, [("web", "2")])[0].verdicts == []
+    assert scene.golden.provenance["phone"].system == "web"
+
+
+def test_who_answers_new_values_with_its_own_is_stopped_and_they_are_not() -> None:
+    scene = in_step(rules(guard=GUARD))
+    outcomes = _take_turns(scene, [word for new in range(9) for word in (("crm", f"new {new}"), ("erp", "1"))])
+    assert [(v.incoming.system, v.incoming.value) for v in outcomes[-1].verdicts] == [("erp", "1")]
+
+
+def test_people_who_give_each_other_new_values_are_let_be() -> None:
+    scene = in_step(rules(systems=THREE, guard=GUARD))
+    outcomes = _take_turns(scene, [(THREE[turn % 3], f"new {turn}") for turn in range(30)])
+    assert not any(outcome.verdicts for outcome in outcomes)
+    assert all(len(flip.previous) <= 4 for flip in scene.state.flips.values())
+
+
+def test_agreement_on_a_value_that_goes_round_does_not_end_the_count() -> None:
+    scene = in_step(rules(systems=THREE, guard=GUARD))
+    _take_turns(scene, [("crm", "2"), ("erp", "1")] * 2)
+    before = dict(scene.state.flips)
+    scene.change("crm", row(phone="2"), at_us=_now(scene))
+    scene.change("web", row(phone="2"), at_us=_now(scene))
+    assert scene.state.flips.keys() == before.keys()
+
+
 def test_no_guard_parks_nothing() -> None:
     scene = in_step(rules(guard=Guard(flips=0)))
     assert not any(outcome.verdicts for outcome in _fight(scene, 20))
@@ -80,7 +145,7 @@ def test_no_guard_parks_nothing() -> None:
 def test_what_happened_before_the_window_is_forgotten() -> None:
     scene = in_step(rules(guard=GUARD))
     _fight(scene, 2)
-    assert "phone" in scene.state.flips
+    assert scene.state.flips != {}
     scene.nudge(at_us=_now(scene) + 2000)
     assert scene.state.flips == {}
 
