@@ -179,8 +179,18 @@ def _remember(turn: Turn, system: str, sent: Sent, why: str) -> None:
     if len(sent.units) > 1:
         entry.suspects.update(versions)
         return
+    _forget_others(turn, system, entry, versions)
     entry.refused.update(versions)
     name = EXISTENCE if sent.op != "u" else next(iter(versions))
     unit = sent.units[0]
     found = None if entry.image is None else tuple(entry.image.get(column) for column in unit.base or unit.set or {})
     turn.refuse(name, system, found, why)
+
+
+def _forget_others(turn: Turn, system: str, entry: SystemState, versions: dict[str, int]) -> None:
+    """What was refused of the same unit before, in other company."""
+    side = turn.rules.sides[system]
+    if entry.refused:
+        for place in {side.told_by[name] for name in versions if name in side.told_by}:
+            for name in side.told[place].fields:
+                entry.refused.pop(name, None)

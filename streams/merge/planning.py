@@ -1,5 +1,7 @@
 """What a system must be told: by versions and not by values, one command at a time."""
 
+from collections.abc import Iterable
+
 from streams.merge.sides import Side
 from streams.merge.states import Sent, SentUnit, SystemState, planned
 from streams.merge.turns import Turn
@@ -63,7 +65,7 @@ def _units_behind(turn: Turn, system: str, entry: SystemState, side: Side, behin
     for place in sorted({side.told_by[name] for name in behind}):
         unit = side.told[place]
         versions = {name: behind[name] for name in unit.fields if name in behind}
-        if _is_refused(entry, versions):
+        if refused_of(entry, unit.fields) == versions:
             continue
         base = {column: image.get(column) for column in unit.columns}
         values = {name: turn.field(name).value for name in versions}
@@ -85,6 +87,11 @@ def _report_unwritable(turn: Turn, system: str, side: Side, values: Values) -> N
 
 def _is_refused(entry: SystemState, versions: dict[str, int]) -> bool:
     return bool(entry.refused) and entry.refused.items() >= versions.items()
+
+
+def refused_of(entry: SystemState, fields: Iterable[str]) -> dict[str, int]:
+    """What the target would not take of a unit: these versions together. Fewer of them are another want."""
+    return {name: entry.refused[name] for name in fields if name in entry.refused}
 
 
 def _send(turn: Turn, system: str, op: str, units: list[SentUnit]) -> None:

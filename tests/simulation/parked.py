@@ -54,7 +54,7 @@ def _judge_leaving(case: Case, step: Step, item: Waiting, end: Verdict) -> Itera
         "agreement": lambda: _agreed(step, item.verdict, end),
         "withdrawn": lambda: _is_by_its_system(step, item.verdict),
         "deleted": lambda: _has_died(case, step) and not _is_kept(step, item.verdict),
-        "revived": lambda: not step.after.deleted,
+        "revived": lambda: _has_lived(case, step),
         "deadline": lambda: item.due_us is not None and getattr(step.event, "at_us", 0) >= item.due_us,
         "rules": lambda: isinstance(step.event, Nudged) and step.event.reason == "rules",
     }
@@ -99,6 +99,12 @@ def _has_died(case: Case, step: Step) -> bool:
     one event."""
     ended = _brings_looks(step) and any(act.kind == "delete" for act in case.acts_of(step))
     return step.after.deleted or (ended and step.before.existence != step.after.existence)
+
+
+def _has_lived(case: Case, step: Step) -> bool:
+    """Whether the record lives, or did for a while, within one event as above: a row that came back, and went again."""
+    came = _brings_looks(step) and any(act.kind == "insert" for act in case.acts_of(step))
+    return not step.after.deleted or (came and step.before.existence != step.after.existence)
 
 
 def _is_kept(step: Step, item: Verdict) -> bool:

@@ -1,6 +1,7 @@
 """Echoes, and what the merge concludes from the row found and the row left."""
 
-from tests.simulation.lenses import Piece, SimpleLens
+from streams.merge.rules import Manual
+from tests.simulation.lenses import Piece, SimpleLens, plain_lens
 from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
 
 
@@ -79,6 +80,29 @@ def test_a_refused_command_of_several_units_is_tried_unit_by_unit() -> None:
     assert [[unit.set for unit in command.units] for command in first] == [[{"name": "Eva"}]]
     assert [(v.field, v.kind) for v in second.verdicts] == [("name", "refused")]
     assert [unit.set for unit in second.commands[0].units] == [{"phone": "2"}]
+
+
+def test_a_refused_unit_is_tried_without_the_field_that_was_parked_since() -> None:
+    scene = _refused_with_a_parked_phone()
+    (command,) = [command for command in scene.outcomes[-1].commands if command.system == "erp"]
+    assert [unit.set for unit in command.units] == [{"name": "Eva", "phone": "1"}]
+
+
+def test_a_unit_refused_with_fewer_fields_too_is_not_sent_for_ever() -> None:
+    scene = _refused_with_a_parked_phone()
+    assert scene.echo("erp", row(), failed="no Eva here").commands == []
+    assert scene.nudge().commands == []
+
+
+def _refused_with_a_parked_phone() -> Scene:
+    """erp is told of a name and a phone, one unit; its user writes another phone, and takes that back."""
+    both = SimpleLens(plain_lens("name", "phone").pieces, together=frozenset({0, 1}))
+    scene = in_step(rules(Manual(), lens=both))
+    scene.change("crm", row("Eva", "2"))
+    scene.change("erp", row(phone="9"))
+    scene.change("erp", row())
+    scene.echo("erp", row(), failed="no such phone")
+    return scene
 
 
 def test_a_refused_create_is_recorded_for_the_record() -> None:
