@@ -24,22 +24,29 @@ class Campaign:
     count: int
     theme: Theme | None = None
 
-    def chunks(self) -> Iterator[range]:
-        """The seeds in portions."""
+    def chunks(self, done: int = 0) -> Iterator[range]:
+        """The seeds in portions, but for the first `done`."""
         end = self.first + self.count
-        for start in range(self.first, end, CHUNK):
+        for start in range(self.first + done, end, CHUNK):
             yield range(start, min(start + CHUNK, end))
 
 
-def play(campaign: Campaign, workers: int = 1, told: Callable[[Tally, Tally], None] | None = None) -> Tally:
-    """Play a campaign. `told` hears after each portion what it met, and what all of them met so far."""
-    tally = Tally()
+def play(
+    campaign: Campaign,
+    workers: int = 1,
+    told: Callable[[Tally, Tally], None] | None = None,
+    begun: Tally | None = None,
+) -> Tally:
+    """Play a campaign, or the rest of one that has `begun`. `told` hears after each portion what it met, and what all
+    of them met so far."""
+    tally = begun or Tally()
+    done = tally.histories
     portion = partial(_portion, campaign.theme)
     if workers == 1:
-        _collect(map(portion, campaign.chunks()), tally, told)
+        _collect(map(portion, campaign.chunks(done)), tally, told)
         return tally
     with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        _collect(pool.imap(portion, campaign.chunks()), tally, told)
+        _collect(pool.imap(portion, campaign.chunks(done)), tally, told)
     return tally
 
 
@@ -72,10 +79,13 @@ def _collect(portions: Iterator[Tally], tally: Tally, told: Callable[[Tally, Tal
 
 @dataclass
 class Reporter:
-    """Prints violations at once, with how to replay them, and a line on progress now and then (to stderr)."""
+    """Prints violations at once, with how to replay them, and a line on progress now and then (to stderr); then it also
+    saves what was met. `done` histories were played before."""
 
     campaign: Campaign
     every_s: float = 10.0
+    save: Callable[[Tally], None] | None = None
+    done: int = 0
 
     def __post_init__(self) -> None:
         self.began = self.last = time.monotonic()
@@ -87,8 +97,10 @@ class Reporter:
                 print(f"seed {seed}: {sentence}")
             print(f"  replay it: python -m tests.simulation {seed}{theme}", flush=True)
         now = time.monotonic()
-        if now - self.last >= self.every_s:
+        if now - self.last >= self.every_s or tally.histories == self.campaign.count:
             self.last = now
-            rate = tally.histories / (now - self.began)
+            if self.save is not None:
+                self.save(tally)
+            rate = (tally.histories - self.done) / (now - self.began)
             done = f"{tally.histories} of {self.campaign.count}"
             print(f"{done} histories, {rate:.0f}/s, {len(tally.violations)} violations so far", file=sys.stderr)

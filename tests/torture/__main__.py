@@ -1,4 +1,7 @@
-"""`python -m tests.torture [capture|kills|three|all] [--clients N] [--seconds N] [--seed N]`: a line each."""
+"""`python -m tests.torture [capture|kills|three|all] [--clients N] [--seconds N] [--seed N]`: a line each.
+
+`histories` and `applications` are simulated, and need no servers: `[--histories N] [--seed N] [--workers N]`.
+"""
 
 import argparse
 import asyncio
@@ -14,6 +17,7 @@ from duplex.demo import databases
 from tests import servers
 from tests.conftest import run_on
 from tests.servers import PrivateKafka, PrivatePostgres
+from tests.simulation.applications import campaigns as applications
 from tests.torture import capture, histories, kills, three
 from tests.torture.capture import Load
 
@@ -25,7 +29,9 @@ def main() -> int:
     """Run the campaigns on servers of their own."""
     arguments = _arguments()
     if arguments.campaign == "histories":
-        return histories.campaign(arguments.seed, arguments.histories, arguments.workers)
+        return histories.campaign(arguments.seed, arguments.histories, arguments.workers, arguments.keep)
+    if arguments.campaign == "applications":
+        return applications.campaign(arguments.seed, arguments.histories or 500, arguments.workers)
     servers.remove_stale_homes()
     chosen = CAMPAIGNS if arguments.campaign == "all" else (arguments.campaign,)
     held = [_held(name, arguments) for name in chosen]
@@ -88,11 +94,14 @@ async def _three(
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("campaign", nargs="?", choices=(*CAMPAIGNS, "histories", "all"), default="all")
+    parser.add_argument("campaign", nargs="?", choices=(*CAMPAIGNS, "histories", "applications", "all"), default="all")
     parser.add_argument("--clients", type=int, default=300, help="of the capture campaign")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each campaign but three")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--histories", type=int, default=10_000, help="of the campaign of simulated histories")
+    parser.add_argument("--histories", type=int, help="how many simulated histories: 10,000, of applications 500")
+    parser.add_argument(
+        "--keep", type=Path, metavar="FILE", help="of histories: may be stopped, and goes on from there"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes for simulated histories")
     return parser.parse_args()
 
