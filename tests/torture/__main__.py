@@ -29,7 +29,7 @@ def main() -> int:
     """Run the campaigns on servers of their own."""
     arguments = _arguments()
     if arguments.campaign == "histories":
-        return histories.campaign(arguments.seed, arguments.histories, arguments.workers, arguments.keep)
+        return histories.campaign(arguments.seed, arguments.histories or 10_000, arguments.workers, arguments.keep)
     if arguments.campaign == "applications":
         return applications.campaign(arguments.seed, arguments.histories or 500, arguments.workers)
     servers.remove_stale_homes()
