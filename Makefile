@@ -44,7 +44,7 @@ lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 bench: setup ## the benchmarks; figures in docs/performance.md come from here
 	@$(BIN)/python -m benchmarks $(ARGS)
 
-torture: setup ## the long campaigns: capture under 300 clients, kills in mid-burst (HISTORIES=n SEED=s: simulated histories)
+torture: setup ## the long campaigns: capture under 300 clients, kills in mid-burst (HISTORIES=n SEED=s: simulated histories; ARGS="applications": those of applications without a log)
 	@$(BIN)/python -m tests.torture $(if $(HISTORIES),histories --histories $(HISTORIES) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))) $(ARGS)
 
 mutants: setup ## plant each known mistake in the merge and around it, and see that the simulation notices

@@ -1,0 +1,70 @@
+"""The simulation's oracle over the records of this world, the windows that the connector's page states, and what only
+applications can do wrong: rows made twice, requests refused in calm times.
+
+A window excuses an edit, or what reads as one, only where the application offers nothing against it:
+- *covered*: an edit that a write without a condition covered, between the reading and the writing;
+- *turned back*: an edit that turned back a write of ours whose answer was lost, and was covered when it was repeated;
+- *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
+- *twins*: a row made by a user while ours was made, where the application has no unique constraint.
+"""
+
+from collections.abc import Iterator
+
+from tests.simulation import verdicts
+from tests.simulation.applications.records import Record
+from tests.simulation.applications.rows import ThingRow
+from tests.simulation.applications.worlds import ThingsWorld
+from tests.simulation.cases import Case
+from tests.simulation.oracle import OBLIGATIONS
+from tests.simulation.tokens import token
+
+
+def judged(world: ThingsWorld) -> list[str]:
+    """What is wrong with a world that has come to rest."""
+    wrong = [f"{sentence} (record {record.key})" for record in world.records for sentence in _judge(world, record)]
+    return [*wrong, *_made_twice(world), *_refused_when_calm(world)]
+
+
+def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
+    if is_twinned(record):
+        # Which of the two rows stands for the record is a person's to say.
+        if not any(one.record_id == record.id and one.kind == "duplicate" for one in world.pipeline.conflicts):
+            yield "ONCE: a second row is not on record"
+        return
+    case = Case(record)
+    for obligation in OBLIGATIONS:
+        found = obligation(case)
+        yield from _not_of_form(case, found) if obligation is verdicts.conflicts_are_about_edits else found
+    yield from record.hub.complaints
+
+
+def _not_of_form(case: Case, sentences: Iterator[str]) -> Iterator[str]:
+    excused = set()
+    for step in case.ruled:
+        for verdict in step.verdicts:
+            side = verdict.incoming
+            row = case.tables.get(side.system)
+            if isinstance(row, ThingRow) and (verdict.field, token(side.value)) in row.formed():
+                excused.add(f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}")
+    return (sentence for sentence in sentences if sentence not in excused)
+
+
+def is_twinned(record: Record) -> bool:
+    """Whether a user made a row while we did."""
+    return any(isinstance(table, ThingRow) and table.is_twinned for table in record.all_tables)
+
+
+def _made_twice(world: ThingsWorld) -> Iterator[str]:
+    """Every record exists once in every application."""
+    for application in world.applications.values():
+        for key in application.duplicates:
+            yield f"ONCE: {application.name} has two rows of {key}"
+
+
+def _refused_when_calm(world: ThingsWorld) -> Iterator[str]:
+    """No request is one too many, once the budget is known, and nobody else uses it up."""
+    for application in world.applications.values():
+        begin_s = world.calm_since_s + 2 * application.nature.window_s
+        late = [at_s for at_s in application.refused_at if at_s > begin_s]
+        if late:
+            yield f"429: {application.name} refused {len(late)} requests in calm times, by its limit"

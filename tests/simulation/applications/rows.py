@@ -1,0 +1,158 @@
+"""One record's row in an application, as its users and its API change it; and what was seen of it.
+
+The oracle's bookkeeping is the simulation's (`Table`). A *place* is a place in the row's history: how many states it
+had had. Every key that the application gives belongs to one life of the row.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from streams.merge.values import Row, Value
+from tests.simulation.applications.draws import KEY
+from tests.simulation.tables import Table
+from tests.simulation.tokens import Token, token
+
+ALTERABLE = ("plain", "upper", "trim")
+Told = Callable[["ThingRow", str], None]
+
+
+def _nobody(row: "ThingRow", event: str) -> None:
+    """Nobody is told."""
+
+
+@dataclass
+class ThingRow(Table):
+    """See the module's text. `cut`: how many letters of a text the application keeps, without saying so.
+
+    `is_recognised`: a row of ours is told from others for sure. `searched_at`: the place at which a row with its key
+    was looked for last. `is_twinned`: a second one was made meanwhile.
+    `windows` are edits (act, field) that a write without condition covered before anybody could see them, and those
+    that turned back a write of ours whose answer was lost.
+    """
+
+    cut: int | None = None
+    told: Told = _nobody
+    next_key: Callable[[], int] = int
+    clock_us: Callable[[], int] = int
+    version: int = 0
+    changed_us: int = 0
+    marker: str | None = None
+    places: dict[tuple[str, int], int] = field(default_factory=dict)
+    begins: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, int] = field(default_factory=dict)
+    windows: set[tuple[int, str]] = field(default_factory=set)
+    sent: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
+    forms: set[tuple[int, str, Token]] = field(default_factory=set)
+    is_recognised: bool = False
+    searched_at: int = 0
+    is_twinned: bool = False
+
+    def normal(self, row: Row) -> dict[str, Value]:
+        """As the table keeps it; cut short, where the application does that."""
+        kept = super().normal(row)
+        if self.cut is None:
+            return kept
+        for piece in self.lens.pieces:
+            for column in piece.columns if piece.kind in ALTERABLE and piece.fields != (KEY,) else ():
+                value = kept.get(column)
+                if isinstance(value, str) and len(value) > self.cut:
+                    kept[column] = piece.normal(value[: self.cut])
+        return kept
+
+    def user_writes(
+        self, after: Row | None, now: int, ts_us: int, act: int, new_id: str | None = None, load: bool = False
+    ) -> None:
+        """A user's edit. Whether it is found by the first load is known when that has been."""
+        event = self._event(after)
+        if event == "added":
+            self._move_in(None)
+        super().user_writes(after, now, ts_us, act)
+        self._happened(event)
+
+    def api_writes(self, wanted: Mapping[str, Value] | None, now: int, ts_us: int, marker: str | None = None) -> None:
+        """What a program wrote, as the application makes it. None: the row goes."""
+        after = None if wanted is None else self.normal({**(self.row or {}), **wanted})
+        event = self._event(after)
+        if event == "added":
+            self._move_in(marker)
+        self._put(None if after is None else dict(after), now, None)
+        self._append(ts_us, command="ours")
+        self._happened(event)
+        self._note_forms(after or {}, wanted or {}, event == "added")
+
+    def touch(self) -> None:
+        """Written as it was: some applications count that."""
+        self.version += 1
+        self.changed_us = self.clock_us()
+        self.places[self.local_id, self.version] = len(self.log)
+
+    def values(self) -> dict[str, Any]:
+        """The row as the API gives it. It is there."""
+        assert self.row is not None
+        return {"id": msgspec.json.decode(self.local_id)[0], **self.row, "marker": self.marker}
+
+    def mark_loaded(self, since: int, until: int) -> None:
+        """These states were found by the first load: nobody knows when they were typed."""
+        for place in range(since, until):
+            self.log[place] = msgspec.structs.replace(self.log[place], load=True)
+
+    def covers(self, place: int, written: Mapping[str, Value]) -> None:
+        """A write of these columns, made for the row as it was at a place, hides what users did to them since."""
+        for at in range(place, len(self.log)):
+            entry = self.log[at]
+            before = self.log[at - 1].after if at else None
+            if entry.act is not None and entry.after is not None:
+                self._cover(entry.act, before or {}, entry.after, written)
+
+    def repeats(self, written: Mapping[str, Value]) -> None:
+        """A write that was made before, unanswered, is made again over users who had turned it back."""
+        for place, earlier in self.sent:
+            same = {column: value for column, value in written.items() if earlier.get(column) == value}
+            self.covers(place, same)
+
+    def formed(self) -> set[tuple[str, Token]]:
+        """What the application silently made of values, as far as no answer said so."""
+        return {(name, made) for _, name, made in self.forms}
+
+    def was_answered(self, found_at: int, left_at: int, found: Row | None) -> None:
+        """The hub heard of what we wrote between these places, if the row found is really what was there before."""
+        self.sent.clear()
+        shown = {} if found is None else self.lens.read(found)
+        self.forms = {
+            (place, name, made)
+            for place, name, made in self.forms
+            if not found_at < place <= left_at or token(shown.get(name)) == made
+        }
+
+    def _note_forms(self, after: Row, wanted: Mapping[str, Value], is_new: bool) -> None:
+        kept = self.lens.read(after)
+        for piece in self.lens.pieces:
+            is_altered = any(column in wanted and wanted[column] != after[column] for column in piece.columns)
+            if is_altered or (is_new and not self.is_recognised):
+                self.forms.update((len(self.log), name, token(kept.get(name))) for name in piece.fields)
+
+    def _cover(self, act: int, before: Row, after: Row, written: Mapping[str, Value]) -> None:
+        for piece in self.lens.pieces:
+            changed = [column for column in piece.columns if before.get(column) != after.get(column)]
+            if any(column in written for column in changed):
+                self.windows.update((act, name) for name in piece.fields)
+
+    def _event(self, after: Row | None) -> str:
+        return "deleted" if after is None else "added" if self.row is None else "edited"
+
+    def _move_in(self, marker: str | None) -> None:
+        self.local_id, self.version, self.marker, self.sent = f"[{self.next_key()}]", 0, marker, []
+
+    def _happened(self, event: str) -> None:
+        place = len(self.log)
+        self.version += 1
+        self.changed_us = self.clock_us()
+        self.places[self.local_id, self.version] = place
+        if event == "added":
+            self.begins[self.local_id] = place
+        elif event == "deleted":
+            self.ends[self.local_id] = place
+        self.told(self, event)
