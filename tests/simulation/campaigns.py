@@ -97,10 +97,11 @@ class Reporter:
                 print(f"seed {seed}: {sentence}")
             print(f"  replay it: python -m tests.simulation {seed}{theme}", flush=True)
         now = time.monotonic()
-        if now - self.last >= self.every_s or tally.histories == self.campaign.count:
+        is_due = now - self.last >= self.every_s
+        if self.save is not None and (is_due or tally.histories == self.campaign.count):
+            self.save(tally)
+        if is_due:
             self.last = now
-            if self.save is not None:
-                self.save(tally)
             rate = (tally.histories - self.done) / (now - self.began)
             done = f"{tally.histories} of {self.campaign.count}"
             print(f"{done} histories, {rate:.0f}/s, {len(tally.violations)} violations so far", file=sys.stderr)
