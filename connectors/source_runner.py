@@ -20,13 +20,13 @@ from typing import Any, cast
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import murmur2
 from prometheus_client import Counter, Gauge
 
 from connectors.base import Batch, Rejected, Source
+from connectors.change_encoder import ChangeEncoder
 from connectors.errors import ConnectorsError, RefusedError, UnreachableError
+from connectors.murmur import murmur2
 from schemas import deadletters as envelopes
-from schemas.codec import Codec
 from schemas.heartbeats import beat
 from schemas.messages import Change
 
@@ -96,15 +96,52 @@ class Partitioner:
         return found
 
 
+class Places:
+    """The topic, partition and key of each row's changes. The answers are kept for a while.
+
+    That leans on the route: it tells changes apart by entity and by the local id *before* the change, not more.
+    """
+
+    def __init__(self, producer: AIOKafkaProducer, route: Route, remembered: int = KEYS_REMEMBERED) -> None:
+        self._producer = producer
+        self._route = route
+        self._remembered = remembered
+        self._counts: dict[str, int] = {}
+        self.known: dict[tuple[str, str], tuple[Place, bytes]] = {}
+
+    async def find(self, change: Change) -> tuple[Place, bytes]:
+        """Where a change goes, and under which key. Raises KafkaError."""
+        topic, key = self._route(change)
+        place = (topic, (murmur2(key) & 0x7FFFFFFF) % await self._count(topic))
+        if len(self.known) >= self._remembered:
+            self.known.clear()
+        found = self.known[change.entity, row_before(change)] = (place, key)
+        return found
+
+    async def all(self, change: Change) -> list[Place]:
+        """Every partition of the topic that a change goes to. Raises KafkaError."""
+        topic, _ = self._route(change)
+        return [(topic, partition) for partition in range(await self._count(topic))]
+
+    async def _count(self, topic: str) -> int:
+        if topic not in self._counts:
+            self._counts[topic] = len(await self._producer.partitions_for(topic))
+        return self._counts[topic]
+
+
+def row_before(change: Change) -> str:
+    """The local id that the row had before the change."""
+    return change.local_id if change.before_id is None else change.before_id
+
+
 class Sender:
     """Sends changes with one producer, at most one request per partition at a time."""
 
-    def __init__(self, producer: AIOKafkaProducer, route: Route, codec: Codec, partitioner: Partitioner) -> None:
+    def __init__(self, producer: AIOKafkaProducer, route: Route, encoder: ChangeEncoder) -> None:
         self._producer = producer
-        self._route = route
-        self._codec = codec
-        self._partitioner = partitioner
-        self._counts: dict[str, int] = {}
+        self._places = Places(producer, route)
+        self._encoder = encoder
+        self._filling: dict[Place, Any] = {}
         self._last: dict[Place, Delivery] = {}
 
     async def send(self, changes: Sequence[Change]) -> list[Delivery]:
@@ -112,38 +149,37 @@ class Sender:
 
         The end of a load goes to every partition: wherever its rows went, it stands behind them.
         """
-        placed: dict[Place, list[tuple[bytes | None, bytes]]] = {}
+        sent: list[Delivery] = []
+        known, encode, filling = self._places.known, self._encoder.encode, self._filling
         for change in changes:
-            topic, key = self._route(change)
-            count = self._counts.get(topic) or await self._count(topic)
-            data = self._codec.encode(change)
             if change.op == "l":
-                for partition in range(count):
-                    placed.setdefault((topic, partition), []).append((None, data))
-            else:
-                place = (topic, self._partitioner.partition(key, count))
-                placed.setdefault(place, []).append((key, data))
-        return [sent for place, records in placed.items() for sent in await self._send_to(place, records)]
+                await self._send_everywhere(change, sent)
+                continue
+            place, key = known.get((change.entity, row_before(change))) or await self._places.find(change)
+            value, batch = encode(change), filling.get(place)
+            if batch is None or batch.append(timestamp=None, key=key, value=value) is None:
+                await self._begin_batch(place, key, value, sent)
+        return [*sent, *[await self._send_batch(place) for place in list(filling)]]
 
-    async def _count(self, topic: str) -> int:
-        found = await self._producer.partitions_for(topic)
-        self._counts[topic] = len(found)
-        return len(found)
+    async def _send_everywhere(self, change: Change, sent: list[Delivery]) -> None:
+        value = self._encoder.encode(change)
+        for place in await self._places.all(change):
+            batch = self._filling.get(place)
+            if batch is None or batch.append(timestamp=None, key=None, value=value) is None:
+                await self._begin_batch(place, None, value, sent)
 
-    async def _send_to(self, place: Place, records: Sequence[tuple[bytes | None, bytes]]) -> list[Delivery]:
-        sent = []
-        batch = self._producer.create_batch()
-        for key, value in records:
-            if batch.append(timestamp=None, key=key, value=value) is None:
-                sent.append(await self._send_batch(place, batch))
-                batch = self._producer.create_batch()
-                batch.append(timestamp=None, key=key, value=value)
-        return [*sent, await self._send_batch(place, batch)]
+    async def _begin_batch(self, place: Place, key: bytes | None, value: bytes, sent: list[Delivery]) -> None:
+        """Send the batch of this place, which is full, if there is one; put a record into a new one."""
+        if place in self._filling:
+            sent.append(await self._send_batch(place))
+        batch = self._filling[place] = self._producer.create_batch()
+        batch.append(timestamp=None, key=key, value=value)
 
-    async def _send_batch(self, place: Place, batch: Any) -> Delivery:
+    async def _send_batch(self, place: Place) -> Delivery:
         elder = self._last.get(place)
         if elder is not None:
             await asyncio.shield(elder)
+        batch = self._filling.pop(place)
         batch.close()
         sent = await self._producer.send_batch(batch, place[0], partition=place[1])
         self._last[place] = sent
@@ -183,11 +219,11 @@ async def run_source(
     broker or system that does not answer is waited for, with growing pauses, and said; any other error is raised.
     Closes the source.
     """
-    progress, partitioner, codec = Progress(), Partitioner(), Codec()
+    progress, encoder = Progress(), ChangeEncoder()
     try:
         while True:
             try:
-                await _round(source, route, kafka, Aside(system, deadletters), progress, partitioner, codec)
+                await _round(source, route, kafka, Aside(system, deadletters), progress, encoder)
             except (KafkaError, UnreachableError, StuckProducerError) as error:
                 await _pause(error, system, progress)
     finally:
@@ -212,8 +248,7 @@ async def _round(
     kafka: Mapping[str, Any],
     aside: Aside,
     progress: Progress,
-    partitioner: Partitioner,
-    codec: Codec,
+    encoder: ChangeEncoder,
 ) -> None:
     """One producer's life. Ends only by an error."""
     producer = AIOKafkaProducer(
@@ -221,7 +256,7 @@ async def _round(
     )
     try:
         await producer.start()
-        sender = Sender(producer, route, codec, partitioner)
+        sender = Sender(producer, route, encoder)
         under_way: asyncio.Queue[UnderWay] = asyncio.Queue(BATCHES_UNDER_WAY)
         await _first_to_end(
             _send_all(source, sender, aside, producer, under_way, progress.acked),

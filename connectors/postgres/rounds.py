@@ -15,13 +15,15 @@ from connectors.postgres.gaps import Fence, Wanted
 from connectors.postgres.load import Chunk, Load, Progress
 from connectors.postgres.settings import Settings
 from connectors.postgres.statements import statement
-from schemas.messages import Change, Operation, Origin
+from schemas.messages import Change, Operation, Origin, Outcome
 
 log = structlog.get_logger(__name__)
 
 GAPS = Gauge("duplex_relay_gaps", "Ranges of log numbers that may still appear.", ["system"])
 FENCE_EVERY_S = 0.02
 IDLE_FENCE_EVERY_S = 1.0
+# The place in a row of poll.sql.
+SEQ, ASYNCHRONOUS = 0, 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +87,10 @@ class Rounds:
         before = self.low_mark
         await self._look_at_fence()
         rows, chunk = await self._look()
-        if any(row["asynchronous"] for row in rows):
+        if any(row[ASYNCHRONOUS] for row in rows):
             await self._connection.execute(statement("flush"))
         self._move(rows)
-        changes = [self._change(row) for row in rows if row["entity"] in self._tables]
+        changes = self._changes(rows)
         if chunk is not None:
             changes += self._loaded(chunk)
             self._load.advance(chunk.progress)
@@ -128,37 +130,40 @@ class Rounds:
 
     def _move(self, rows: Sequence[asyncpg.Record]) -> None:
         """Note what was seen, and settle what the fence allows: all of it, or as far as this look went."""
-        self._wanted.take([row["seq"] for row in rows])
+        self._wanted.take([row[SEQ] for row in rows])
         GAPS.labels(system=self._system).set(len(self._wanted.gaps))
         if self._reached is None:
             return
         mark = self._reached
         if len(rows) == self._rows:
-            mark = min(mark, rows[-1]["seq"])
+            mark = min(mark, rows[-1][SEQ])
         else:
             self._reached = None
         self._wanted.settle(mark)
         self.low_mark = max(self.low_mark, mark)
 
-    def _change(self, row: asyncpg.Record) -> Change:
-        seq, transaction, ts_us, entity, op, local_id, before_id, before, after, command = row[:10]
-        table = self._tables[entity]
-        return Change(
-            system=self._system,
-            entity=entity,
-            table=table.name,
-            incarnation=self._incarnation,
-            seq=seq,
-            op=op,
-            local_id=local_id,
-            before_id=before_id,
-            before=before,
-            after=after,
-            types=table.types,
-            ts_us=ts_us,
-            transaction=transaction,
-            origin=None if command is None else _origin(row),
-        )
+    def _changes(self, rows: Sequence[asyncpg.Record]) -> list[Change]:
+        tables, system, incarnation = self._tables, self._system, self._incarnation
+        return [
+            Change(
+                system=system,
+                entity=entity,
+                table=tables[entity].name,
+                incarnation=incarnation,
+                seq=seq,
+                op=op,
+                local_id=local_id,
+                before_id=before_id,
+                before=before,
+                after=after,
+                types=tables[entity].types,
+                ts_us=ts_us,
+                transaction=transaction,
+                origin=None if origin is None else _origin(*origin),
+            )
+            for seq, transaction, ts_us, entity, op, local_id, before_id, before, after, origin, _ in rows
+            if entity in tables
+        ]
 
     def _loaded(self, chunk: Chunk) -> list[Change]:
         entity, now_us = chunk.progress.entity, time.time_ns() // 1000
@@ -182,13 +187,9 @@ class Rounds:
         return [*rows, change("l", "", None)] if chunk.progress.done else rows
 
 
-def _origin(row: asyncpg.Record) -> Origin:
+def _origin(command: str, record_id: str | None, hop: str | None, outcome: Outcome | None, error: str | None) -> Origin:
     return Origin(
-        command=row["command"],
-        record_id=row["record_id"] or "",
-        hop=row["hop"] or 0,
-        outcome=row["outcome"] or "applied",
-        error=row["error"],
+        command=command, record_id=record_id or "", hop=int(hop or 0), outcome=outcome or "applied", error=error
     )
 
 
