@@ -7,6 +7,7 @@ or it finds rows by natural key. Where it offers nothing the create fails, and s
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from connectors.remote.api import Found, RowRefusedError
@@ -54,8 +55,9 @@ class Creation:
         wanted = self._wanted()
         if self._writer.intent() is not None:
             return await (self._create(wanted) if self._api.abilities.idempotent else self._taken_up(wanted))
+        number = self._engine.numbers.take()
         if self._command.number > 1 and (made := await self._marked()):
-            return await self._ours(made, wanted)
+            return await self._ours(made, wanted, number)
         there = await self._known(wanted) or await self._resting(wanted)
         if there is None:
             return await self._create(wanted)
@@ -65,26 +67,32 @@ class Creation:
 
     async def _taken_up(self, wanted: Mapping[str, Any]) -> Result:
         """An earlier attempt may have made the row. Raises RowRefusedError where that cannot be found out."""
+        number = self._engine.numbers.take()
         if self._api.abilities.marker is not None:
             made = await self._marked()
-            return await (self._ours(made, wanted) if made else self._create(wanted))
+            return await (self._ours(made, wanted, number, is_sure=True) if made else self._create(wanted))
         if self._known_id(wanted) is not None:
             seen = await self._known(wanted)
-            return await (self._ours([seen.found], wanted) if seen and seen.found else self._create(wanted))
+            return await (self._ours([seen.found], wanted, number) if seen and seen.found else self._create(wanted))
         twins = await self._twins(wanted)
         if twins is None:
             raise self._writer.refused(UNKNOWN)
-        return await (self._ours(twins, wanted) if twins else self._create(wanted))
+        return await (self._ours(twins, wanted, number) if twins else self._create(wanted))
 
-    async def _ours(self, made: Sequence[Found], wanted: Mapping[str, Any]) -> Result:
-        """The row that was made earlier; one that differs from what was wanted is told as found: an edit?"""
+    async def _ours(
+        self, made: Sequence[Found], wanted: Mapping[str, Any], number: int, is_sure: bool = False
+    ) -> Result:
+        """The row that was made earlier, by a look of this number; where it may be somebody else's, and differs from
+        what was wanted, it is told as found: an edit?"""
         if len(made) > 1:
             ids = ", ".join(sorted(found.local_id for found in made))
             raise self._writer.refused(AMBIGUOUS.format(ids=ids))
         found = made[0]
-        seen = self._writer.seen(found.local_id, found, self._engine.numbers.take())
+        seen = self._writer.seen(found.local_id, found, number)
         if self._resource.is_resting(found):
             return await self._restore(seen, wanted)
+        if is_sure:
+            return await self._made_earlier(seen, wanted)
         if not self._writer.columns.same(wanted, found.values):
             return await self._theirs(seen)
         return await self._made(seen)
@@ -93,6 +101,7 @@ class Creation:
         abilities = self._api.abilities
         if "c" not in abilities.writes:
             raise self._writer.refused("the application does not let rows be made")
+        is_again = self._writer.intent() is not None
         await self._writer.intend(NOWHERE)
         values = dict(wanted)
         if abilities.marker is not None:
@@ -100,7 +109,20 @@ class Creation:
         number = self._engine.numbers.take()
         made = await self._api.create(self._writer.columns.typed(values), self._command.id)
         self._engine.writes.happened((self._resource.entity, made.local_id))
-        return await self._made(self._writer.seen(made.local_id, made, number))
+        left = self._writer.seen(made.local_id, made, number)
+        return await (self._made_earlier(left, wanted) if is_again else self._made(left))
+
+    async def _made_earlier(self, now: Seen, wanted: Mapping[str, Any]) -> Result:
+        """The row is surely ours, and was made by an earlier attempt. Who changed it since, a user or the application
+        itself, cannot be told; so it is answered as it was made, and looked at once more: a user's edit must not be
+        taken for what the application makes of our values."""
+        assert now.found is not None
+        if self._writer.columns.same(wanted, now.found.values):
+            return await self._made(now)
+        values = {**now.found.values, **wanted}
+        order = now.order - 1 if now.versioned else now.order
+        self._engine.doubtful[self._resource.entity, now.found.local_id] = None
+        return await self._made(Seen(replace(now.found, values=values), order, now.versioned))
 
     async def _made(self, left: Seen) -> Result:
         """There was no row, and now there is this one."""

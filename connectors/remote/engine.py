@@ -9,12 +9,13 @@ from typing import Protocol
 from connectors.base import TableSpec
 from connectors.errors import RefusedError, UnreachableError
 from connectors.remote.api import Api, Found
-from connectors.remote.looks import Creates, Numbers, RowLocks, Writes
+from connectors.remote.looks import Creates, Numbers, Row, RowLocks, Writes
 from connectors.remote.marks import GONE, Mark, Marks
 from connectors.remote.surroundings import Surroundings
 from connectors.remote.values import Columns
 
 NUMBER_NOTE = "number"
+RESERVED_US = 60_000_000
 
 
 class Clock(Protocol):
@@ -62,7 +63,8 @@ class Resource:
 
 @dataclass(slots=True)
 class Engine:
-    """Shared by everyone in this process who talks to the application. `began`: the sink has had its first batch."""
+    """Shared by everyone in this process who talks to the application. `doubtful` are rows to be looked at soon, for
+    what was said of them may not be all; `began`: the sink has had its first batch."""
 
     system: str
     apis: Mapping[str, Api]
@@ -73,6 +75,7 @@ class Engine:
     locks: RowLocks = field(default_factory=RowLocks)
     writes: Writes = field(default_factory=Writes)
     creates: Creates = field(default_factory=Creates)
+    doubtful: dict[Row, None] = field(default_factory=dict)
     began: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
@@ -95,8 +98,24 @@ class Engine:
         return Resource(spec, api, Columns(api.columns, spec.key or api.key))
 
     def number_note(self) -> dict[str, bytes | None]:
-        """The greatest number in use, to be kept with whatever is noted."""
-        return {NUMBER_NOTE: str(self.numbers.last).encode()}
+        """The greatest number in use or reserved, to be kept with whatever is noted."""
+        return {NUMBER_NOTE: str(max(self.numbers.last, self.numbers.reserved)).encode()}
+
+    async def before_telling(self, marks: Mapping[str, Mark]) -> None:
+        """Returns when looks that say this may be told. Raises UnreachableError.
+
+        If the process ends before it is noted that they were, their rows are unsure; and no later process takes one of
+        the numbers in use again, or a lesser one, even if its clock was set back: a minute's are reserved at a time.
+        """
+        numbers, notes = self.numbers, self.marks.unsure(marks)
+        if numbers.last > numbers.secured:
+            numbers.reserved = max(numbers.reserved, numbers.last + RESERVED_US)
+            notes |= self.number_note()
+        reserved = numbers.reserved
+        if notes:
+            await self.surroundings.notes.put(notes)
+        if NUMBER_NOTE in notes:
+            numbers.secured = max(numbers.secured, reserved)
 
     def order(self, resource: Resource, local_id: str, found: Found | None, number: int) -> tuple[int, bool]:
         """Where a look stands among the row's others, and whether that is a version of the application's.

@@ -94,11 +94,7 @@ class Ledger:
 
     def is_over(self, command: Command) -> bool:
         """Whether the command was carried out and its answer published."""
-        place = (command.entity, command.partition)
-        if place not in self._fences:
-            noted = self._notes.get(_fence(place))
-            self._fences[place] = -1 if noted is None else int(noted)
-        return command.offset <= self._fences[place]
+        return command.offset <= self._fence_of((command.entity, command.partition))
 
     def entry(self, command: Command) -> Entry | None:
         """The last note of a command, if it is this command's and no other's of the same place."""
@@ -112,9 +108,9 @@ class Ledger:
         """The commands whose writes may have taken effect, and whose answers are not known."""
         return [entry for entries in self._entries.values() for entry in entries.values() if entry.result is None]
 
-    async def intend(self, command: Command, intent: Intent) -> None:
-        """The write is sent next. Raises UnreachableError."""
-        await self._keep(command, Entry(intent), {})
+    async def intend(self, command: Command, intent: Intent, others: Mapping[str, bytes | None]) -> None:
+        """The write is sent next. `others` are kept with it. Raises UnreachableError."""
+        await self._keep(command, Entry(intent), others)
 
     async def finish(self, command: Command, result: Result, marks: Mapping[str, bytes | None]) -> None:
         """The command is done, and this is the answer. Raises UnreachableError."""
@@ -141,10 +137,17 @@ class Ledger:
         gone = [offset for offset, entry in entries.items() if offset < below and entry.result is not None]
         if gone:
             self._grouped.add({_name(place, offset): None for offset in gone})
-            self._fences[place] = max(gone)
-            self._grouped.add({_fence(place): str(max(gone)).encode()})
+            # One that had to wait may be answered long after its younger ones: a fence is never lowered.
+            fence = self._fences[place] = max(self._fence_of(place), *gone)
+            self._grouped.add({_fence(place): str(fence).encode()})
         for offset in gone:
             del entries[offset]
+
+    def _fence_of(self, place: Place) -> int:
+        if place not in self._fences:
+            noted = self._notes.get(_fence(place))
+            self._fences[place] = -1 if noted is None else int(noted)
+        return self._fences[place]
 
     def _load(self, name: str) -> None:
         _, entity, partition, offset = name.split("/")

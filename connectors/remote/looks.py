@@ -17,13 +17,16 @@ Row = tuple[str, str]
 
 @dataclass(slots=True)
 class Numbers:
-    """The connector's own count of its looks: never goes back, not over a restart either as far as the clock does not.
+    """The connector's own count of its looks: never goes back, not over a restart either, whatever the clock does.
 
-    `clock_us` is the wall clock; `last` the greatest number that was noted.
+    `clock_us` is the wall clock; `last` the greatest number in use. Up to `secured` numbers may be told: it is noted
+    that the next process begins above it. `reserved` is what is being noted, or was.
     """
 
     clock_us: Callable[[], int]
     last: int = 0
+    reserved: int = 0
+    secured: int = 0
 
     def take(self) -> int:
         """The number of a look whose request is sent next."""

@@ -1,7 +1,9 @@
 """What is known of each row of an application: a digest of it as the pipeline was last told, and how old that is.
 
 A mark per row is kept in the notes. It is written when the row's look is safe in Kafka, never before; so a mark that
-is missing or old costs a repeat, and no look is ever lost by one.
+is missing or old costs a repeat, and no look is ever lost by one. Before a look is told it is noted that the row is
+*unsure*: if the process ends in between, nobody knows what was told, and the row is told again, whatever it shows by
+then, and its end, if it is gone by then.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,10 +14,12 @@ import msgspec
 from connectors.remote.surroundings import Notes
 
 GONE = b""
+UNSURE = b"?"
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A row as last told. `digest` is GONE where there is none; `order` places the look among the row's others;
+    """A row as last told. `digest` is GONE where there is none, UNSURE where a look of this order may have been told
+    or not; `order` places the look among the row's others;
     `versioned`: it is the application's own version; `changed_us` is when the application last changed the row.
     """
 
@@ -63,6 +67,11 @@ class Marks:
         """Looks that say this are on their way."""
         self.under_way.update(marks)
 
+    def unsure(self, marks: Mapping[str, Mark]) -> dict[str, bytes | None]:
+        """What to note before looks that say this are told."""
+        unsure = {note: Mark(UNSURE, mark.order, mark.versioned) for note, mark in marks.items()}
+        return {note: encode(mark) for note, mark in unsure.items() if self._is_newer(note, mark)}
+
     def settled(self, marks: Mapping[str, Mark]) -> dict[str, bytes | None]:
         """Those looks have arrived: what to note. An elder look never takes the place of a younger one."""
         for note, mark in marks.items():
@@ -77,7 +86,8 @@ class Marks:
     def rows(self, entity: str) -> Iterator[str]:
         """The local ids of all rows that are there as far as is known."""
         prefix = name(entity, "")
-        for note in {*self.notes.names(prefix), *(one for one in self.under_way if one.startswith(prefix))}:
+        under_way = (one for one in self.under_way if one.startswith(prefix))
+        for note in dict.fromkeys([*self.notes.names(prefix), *under_way]):
             local_id = note.removeprefix(prefix)
             mark = self.of(entity, local_id)
             if mark is not None and not mark.is_gone:
@@ -85,7 +95,7 @@ class Marks:
 
     def _is_newer(self, note: str, mark: Mark) -> bool:
         kept = self._kept(note)
-        return kept is None or mark.order > kept.order
+        return kept is None or mark.order > kept.order or (mark.order == kept.order and kept.digest == UNSURE)
 
     def _kept(self, note: str) -> Mark | None:
         data = self.notes.get(note)

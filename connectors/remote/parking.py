@@ -67,13 +67,19 @@ class Parking:
 
     def failed(self, command: Command, now_us: int) -> None:
         """It was tried, and the trouble goes on."""
+        if not self.holds(command):
+            return
         waiting = self._waiting[_name(command)]
         waiting.tries += 1
         waiting.next_us = now_us + min(LONGEST_PAUSE_US, FIRST_PAUSE_US * 2 ** min(waiting.tries, 16))
 
-    def answered(self, effect: Effect, command: Command) -> None:
-        """It is carried out; the answer is kept until it is known to be published."""
+    def answered(self, effect: Effect, command: Command) -> bool:
+        """It is carried out; the answer is kept until it is known to be published. False: a newer command of the record
+        has taken its place meanwhile, and nobody keeps the answer."""
+        if not self.holds(command):
+            return False
         self._waiting[_name(command)].effect = effect
+        return True
 
     def unreported(self) -> list[Effect]:
         """Answers that are not known to be published."""
@@ -81,11 +87,13 @@ class Parking:
 
     async def forget(self, commands: Sequence[str]) -> None:
         """These need wait no more (ids). Raises UnreachableError."""
-        names = [name for name, one in self._waiting.items() if one.command.id in commands]
-        if names:
-            await self._notes.put(dict.fromkeys(names))
-        for name in names:
-            del self._waiting[name]
+        done = {name: one for name, one in self._waiting.items() if one.command.id in commands}
+        if done:
+            await self._notes.put(dict.fromkeys(done))
+        for name, one in done.items():
+            # Meanwhile somebody else may have done the same, or another command of the record waits.
+            if self._waiting.get(name) is one:
+                del self._waiting[name]
         self._count()
 
     def _count(self) -> None:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from connectors.remote import metrics
 from connectors.remote.api import AnswerLostError, Page
 from connectors.remote.flows import Flow
+from connectors.remote.looks import Row
 from connectors.remote.schedule import Due, due_us
 from connectors.remote.sweeps import loaded
 from connectors.remote.tellings import Piece, Teller
+
+FIRST_PRIORITY = 1
 
 
 @dataclass(slots=True)
@@ -40,7 +43,7 @@ class Poll:
         if self._teller.loading:
             return None
         if self._asking is not None:
-            return Due(self._asking.started_us, self._flow.priority)
+            return Due(min(self._asking.started_us, now_us), self._flow.priority)
         at = due_us(self._flow, _since(self._flow, self._last_us, self._started_us), now_us)
         return None if at is None else Due(at, self._flow.priority)
 
@@ -95,6 +98,29 @@ class Poll:
     def _is_dated(self) -> bool:
         end = loaded(self._notes.get(f"loaded/{self._teller.resource.entity}"))
         return self._reached_us is not None if end is None else end.changed_us is not None
+
+
+class Doubts:
+    """Looks at rows of which the sink could not tell all. What is forgotten by a crash is found by the next sweep."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+
+    def due(self, now_us: int) -> Due | None:
+        """What there is to do."""
+        return Due(now_us, FIRST_PRIORITY) if self._rows() else None
+
+    async def step(self) -> Piece:
+        """All of them. Raises UnreachableError."""
+        piece, rows = Piece(), self._rows()
+        await self._teller.look_all(piece, [local_id for _, local_id in rows], "doubt")
+        for row in rows:
+            self._teller.engine.doubtful.pop(row, None)
+        return piece
+
+    def _rows(self) -> list[Row]:
+        entity = self._teller.resource.entity
+        return [row for row in self._teller.engine.doubtful if row[0] == entity]
 
 
 class Removals:

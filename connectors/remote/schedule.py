@@ -33,7 +33,7 @@ def due_us(flow: Flow, last_us: int | None, now_us: int) -> int | None:
         return None
     # A clock that was set back must not stop a flow for as long as it went.
     if flow.every_us is not None and wanted_us > now_us + flow.every_us:
-        wanted_us = now_us + flow.every_us
+        wanted_us = now_us
     begin_us = max(wanted_us, now_us)
     return begin_us if flow.quiet is None else awake_us(flow.quiet, begin_us)
 

@@ -62,14 +62,17 @@ class RemoteSink:
 
     async def retry_parked(self) -> Sequence[Effect]:
         """Try the commands that wait because their own row makes trouble; their answers, until they are `reported`."""
+        late: list[Effect] = []
         for command in self._parking.due(self._engine.clock.now_us()):
             try:
                 async with self._places:
-                    self._parking.answered(await self._carried_out(command), command)
+                    effect = await self._carried_out(command)
+                if not self._parking.answered(effect, command):
+                    late.append(effect)
             except UnreachableError:
                 self._parking.failed(command, self._engine.clock.now_us())
                 self._engine.creates.end(command.entity, command.id)
-        return self._parking.unreported()
+        return [*self._parking.unreported(), *late]
 
     async def reported(self, effects: Sequence[Effect]) -> None:
         """These answers are in Kafka."""

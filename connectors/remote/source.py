@@ -19,7 +19,7 @@ from connectors.remote.deliveries import Deliveries
 from connectors.remote.engine import Engine, Resource
 from connectors.remote.hints import HintReader
 from connectors.remote.intents import Ledger
-from connectors.remote.polls import Poll, Removals
+from connectors.remote.polls import Doubts, Poll, Removals
 from connectors.remote.schedule import Due, first
 from connectors.remote.settings import Settings
 from connectors.remote.sweeps import Sweep, loaded
@@ -66,6 +66,8 @@ class RemoteSource:
             while True:
                 piece = await self._next(pieces, tasks)
                 metrics.DOWN.labels(engine.system).set(0)
+                if piece.changes:
+                    await engine.before_telling(piece.marks)
                 yield Batch(piece.changes, piece)
         except UnreachableError as error:
             if error.system == engine.system:
@@ -132,6 +134,7 @@ class RemoteSource:
             jobs.append(
                 Sweep(teller, tuple(one for one in flows if one.kind in ("sweep", "manual")), self._settings.doubt)
             )
+            jobs.append(Doubts(teller))
             jobs += [Poll(teller, flow) for flow in flows if flow.kind == "poll"]
             jobs += [Removals(teller, flow) for flow in flows if flow.kind == "removed"]
         return jobs

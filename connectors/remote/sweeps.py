@@ -93,12 +93,15 @@ class Sweep:
         """What there is to do, at which time."""
         if self._running is not None:
             priority = LAST_PRIORITY if self._running.is_doubted else self._priority()
-            return Due(self._running.progress.started_us, priority)
+            # It may have begun by a clock that has been set back since.
+            return Due(min(self._running.progress.started_us, now_us), priority)
         if self._teller.loading:
             return Due(now_us, LOAD_PRIORITY)
         asked_us = self._asked_us()
         if asked_us is not None:
-            return Due(asked_us, min((flow.priority for flow in self._flows if flow.kind == "manual"), default=2))
+            return Due(
+                min(asked_us, now_us), min((flow.priority for flow in self._flows if flow.kind == "manual"), default=2)
+            )
         times = [(due_us(flow, self._last(), now_us), flow.priority) for flow in self._flows]
         return min((Due(at, priority) for at, priority in times if at is not None), key=_when, default=None)
 

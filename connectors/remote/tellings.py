@@ -14,7 +14,7 @@ import structlog
 from connectors.remote import marks, metrics
 from connectors.remote.api import AnswerLostError, Found, RowRefusedError
 from connectors.remote.engine import Engine, Resource
-from connectors.remote.marks import Mark
+from connectors.remote.marks import UNSURE, Mark
 from schemas.messages import Change, Operation
 
 log = structlog.get_logger(__name__)
@@ -132,7 +132,7 @@ def _saw(known: Mark | None, mark: Mark) -> str:
         return "nothing" if mark.is_gone else "news"
     if mark.digest == known.digest:
         return "same"
-    if mark.order <= known.order:
+    if mark.order < known.order or (mark.order == known.order and known.digest != UNSURE):
         return "older"
     return "gone" if mark.is_gone else "news"
 

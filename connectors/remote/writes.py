@@ -173,7 +173,8 @@ class Writer:
         found = seen.found
         image = None if found is None else self.columns.image(found.values)
         tag, version = (None, None) if found is None else (found.tag, found.version)
-        await self.ledger.intend(self.command, Intent(self.command.id, image, seen.order, tag, version))
+        intent = Intent(self.command.id, image, seen.order, tag, version)
+        await self.ledger.intend(self.command, intent, self.engine.number_note())
 
     async def _left(self, seen: Seen, left: Found | None, number: int) -> Seen:
         if left is None:
