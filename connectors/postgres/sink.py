@@ -1,9 +1,10 @@
 """The Postgres sink: commands into tables, each once, each with its echo.
 
 One transaction per batch (docs/merge.md, section 4):
-1. fence: lock (entity, partition) in duplex.progress; commands at or below the stored input offset were carried out
+1. fence: lock (entity, partition) in duplex.progress and move it to the end of the batch; commands at or below the
+   input offset that stood there were carried out
 2. write: see `sink_batch`; every command leaves one echo in duplex.change_log, or is parked in duplex.parked
-3. move the fence; commit
+3. commit
 Nothing is told to anyone before the commit, so that a cancelled or broken batch simply comes again.
 """
 
@@ -128,31 +129,24 @@ class PostgresSink:
         await writer.write(fresh)
         if writer.waiting:
             await sink_parking.park(connection, self._codec, writer.waiting)
-        await self._move_fence(connection, fresh)
         return writer.effects
 
     async def _fence(self, connection: Any, commands: Sequence[Command]) -> dict[tuple[str, int], int]:
-        asked = sorted({(command.entity, command.partition) for command in commands})
-        fence: dict[tuple[str, int], int] = {}
-        # Twice at most: a line that another transaction was just making shows in the second statement.
-        while len(fence) < len(asked):
-            rows = await connection.fetch(
-                statement("sink_fence"), [entity for entity, _ in asked], [partition for _, partition in asked]
-            )
-            fence = {(row["entity"], row["partition"]): row["input_offset"] for row in rows}
-        return fence
-
-    async def _move_fence(self, connection: Any, commands: Sequence[Command]) -> None:
-        done: dict[tuple[str, int], int] = {}
+        """How far each place was carried out before this batch; from here on, to the end of the batch."""
+        ends: dict[tuple[str, int], int] = {}
         for command in commands:
             place = (command.entity, command.partition)
-            done[place] = max(done.get(place, -1), command.offset)
-        await connection.execute(
-            statement("sink_progress"),
-            [entity for entity, _ in done],
-            [partition for _, partition in done],
-            list(done.values()),
-        )
+            if command.offset > ends.get(place, -1):
+                ends[place] = command.offset
+        fence: dict[tuple[str, int], int] = {}
+        # Twice at most: a line that another transaction was just making shows in the second statement.
+        while len(fence) < len(ends):
+            asked = sorted(place for place in ends if place not in fence)
+            entities, partitions = [entity for entity, _ in asked], [partition for _, partition in asked]
+            offsets = [ends[place] for place in asked]
+            for row in await connection.fetch(statement("sink_fence"), entities, partitions, offsets):
+                fence[row["entity"], row["partition"]] = row["input_offset"]
+        return fence
 
     async def _retry_one(self, connection: Any) -> Sequence[Effect] | None:
         tried = await sink_parking.due(connection, self._codec, list(self._specs), 1, self._longest_wait_s)

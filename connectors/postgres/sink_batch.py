@@ -1,7 +1,8 @@
 """One transaction's worth of commands: written group by group, the culprits found, the rest applied.
 
-The order of things in a batch:
-1. per wave (no row twice) and entity: deletes, updates, creates, each as one statement, rows in key order
+The order of things in a batch, piece by piece, the next being made ready while the server is at work on one:
+1. per wave (no row twice) and entity: deletes, updates, creates, each as one statement, rows in key order; updates in
+   one pass over the rows that show what is expected of them, the others after them, each under a lock
 2. a statement that fails is rolled back to its savepoint and halved until the culprits are alone
 3. culprits whose reason another command may have removed (a row they refer to, a value still taken): again, alone
 4. those that fail still: an echo that says so; for a missing row that is referred to: parked, no echo yet
@@ -9,8 +10,9 @@ The order of things in a batch:
    taken last and only if it can be had (almost) at once, for whoever waits for it stands in every writer's way
 """
 
+import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
@@ -25,14 +27,21 @@ from connectors.postgres.sink_commands import (
     MalformedCommandError,
     Prepared,
     bare,
-    documents,
+    base_columns,
+    columns,
+    key_columns,
+    key_texts,
+    narrowed,
     prepare,
+    set_columns,
     waves,
 )
-from connectors.postgres.sink_tables import SinkTable, Statements
+from connectors.postgres.sink_tables import SinkTable, Statements, Units
 from schemas.messages import Command, Outcome
 
 ROUNDS = 3
+NARROW_ABOVE = 50
+PIECE_COMMANDS = 400
 ONE_BY_ONE_BELOW = 8
 WRITERS_ABOUT = "the row is not there, and the table is being written to: somebody may be inserting it"
 T = TypeVar("T")
@@ -95,14 +104,24 @@ class BatchWriter:
 
     async def write(self, commands: Sequence[Command]) -> None:
         """Leave an echo of every command, or its name in `waiting`. Raises asyncpg.PostgresError: roll back."""
-        for wave in waves(list(self._prepared(commands))):
-            for items in _groups(wave):
-                await self._write_group(items)
+        pieces = [commands[start : start + PIECE_COMMANDS] for start in range(0, len(commands), PIECE_COMMANDS)]
+        ready = self._made_ready(pieces[0]) if pieces else []
+        for piece in pieces[1:]:
+            ready = await _beside(self._write_piece(ready), functools.partial(self._made_ready, piece))
+        await self._write_piece(ready)
         await self._try_again()
         for refusal in self._refused:
             await self._refuse(refusal)
         for verdicts in _grouped(self._absent, lambda verdict: verdict.item.command.entity):
             await self._settle_absent(verdicts)
+
+    async def _write_piece(self, items: list[Prepared]) -> None:
+        for wave in waves(items):
+            for group in _groups(wave):
+                await self._write_group(group)
+
+    def _made_ready(self, commands: Sequence[Command]) -> list[Prepared]:
+        return list(self._prepared(commands))
 
     def _prepared(self, commands: Sequence[Command]) -> Iterator[Prepared]:
         for command in commands:
@@ -117,7 +136,9 @@ class BatchWriter:
         await write(sorted(items, key=lambda item: item.order))
 
     async def _update(self, items: list[Prepared]) -> None:
-        left = await self._in_rounds(self._run_update, items)
+        parts = _grouped(items, lambda item: item.units)
+        over = [item for part in parts for item in await self._guarded(self._run_write, part)]
+        left = await self._in_rounds(self._run_update, over) if over else []
         self._absent += [Verdict(item) for item in left]
 
     async def _delete(self, items: list[Prepared]) -> None:
@@ -136,19 +157,19 @@ class BatchWriter:
 
     async def _without_twins(self, items: list[Prepared]) -> list[Prepared]:
         """Refuse creates of which the table has a row already: its own entry is on the way to the record."""
-        table = self.tables[items[0].command.entity]
+        table = self._table(items)
         known = [item for item in items if set(table.spec.match) <= set(item.inserted)]
         if not table.spec.match or not known:
             return items
         statement = (await table.twins(self.connection)).twins
-        places = await self.connection.fetchval(statement, documents(item.set for item in known))
+        places = await self.connection.fetchval(statement, *set_columns(known, table.spec.match))
         twins = [known[place - 1] for place in places]
         self._refused += [Refusal(item, "", TWIN.format(columns=", ".join(table.spec.match))) for item in twins]
         return [item for item in items if item not in twins]
 
     async def _restored(self, items: list[Prepared]) -> list[Prepared]:
         """Bring back rows that are there and count as gone; the commands that found none are left over."""
-        table = self.tables[items[0].command.entity] if items else None
+        table = self._table(items) if items else None
         if table is None or not table.restores:
             return items
         left = items
@@ -170,9 +191,10 @@ class BatchWriter:
         asked = [item for item in items if item.keys is None and set(table.spec.match) <= set(item.inserted)]
         statement = (await table.twins(self.connection)).resting if asked and table.spec.match else None
         if statement is not None:
-            for row in await self.connection.fetch(statement, documents(item.set for item in asked)):
-                item = asked[row["place"] - 1]
-                found[item.command.id] = msgspec.structs.replace(item, keys=row["keys"], local_id=row["local_id"])
+            for row in await self.connection.fetch(statement, *set_columns(asked, table.spec.match)):
+                item, local_id = asked[row["place"] - 1], row["local_id"]
+                keys = key_texts(local_id, table)
+                found[item.command.id] = msgspec.structs.replace(item, keys=keys, local_id=local_id)
         return found
 
     async def _in_rounds(self, step: RoundStep, items: list[Prepared]) -> list[Prepared]:
@@ -204,80 +226,89 @@ class BatchWriter:
             parts = _parts(items)
         return [left for part in parts for left in await self._guarded(step, part)]
 
+    async def _run_write(self, items: list[Prepared]) -> list[Prepared]:
+        """The rows that show what is expected of them; all others are left over."""
+        table, verdict = self._table(items), Verdict(items[0])
+        units, masks = items[0].units, [item.mask for item in items]
+        if len(items) >= NARROW_ABOVE:
+            narrow, of_mask = narrowed(units, masks)
+            if table.narrow(narrow):
+                units, masks = narrow, [of_mask[mask] for mask in masks]
+        statements = await table.statements(self.connection, units)
+        return await self._touch(statements.write, items, units, masks, verdict)
+
     async def _run_update(self, items: list[Prepared], final: bool) -> list[Prepared]:
-        bases, sets = [item.base for item in items], [item.set for item in items]
-        return await self._touch(items, [item.mask for item in items], bases, sets, Verdict(items[0]), final)
+        statements = await self._statements(items)
+        masks = [item.mask for item in items]
+        return await self._touch(statements.update, items, items[0].units, masks, Verdict(items[0]), final)
 
     async def _run_look(self, items: list[Prepared], final: bool) -> list[Prepared]:
         return await self._look(items, Verdict(items[0]), final)
 
     async def _look(self, items: list[Prepared], verdict: Verdict, final: bool) -> list[Prepared]:
         """Echo rows as they are, writing nothing: an update that touches no unit."""
-        empty = ["{}"] * len(items)
-        return await self._touch(items, [""] * len(items), empty, empty, verdict, final)
+        statements = await self._statements(items)
+        bare = [msgspec.structs.replace(item, base={}, set={}) for item in items]
+        return await self._touch(statements.update, bare, items[0].units, [""] * len(items), verdict, final)
 
     async def _touch(
         self,
+        statement: str,
         items: list[Prepared],
+        units: Units,
         masks: list[str],
-        bases: list[str],
-        sets: list[str],
         verdict: Verdict,
-        final: bool,
+        final: bool = False,
     ) -> list[Prepared]:
+        table = self._table(items)
         places = await self.connection.fetchval(
-            (await self._statements(items)).update,
-            documents(item.keys or "{}" for item in items),
-            documents(bases),
-            documents(sets),
-            masks,
-            *_names(items),
-            verdict.outcome,
-            verdict.error,
-            items[0].command.entity,
-            final,
+            statement,
+            *_named(items, masks, verdict.outcome, verdict.error, final),
+            *key_columns(items, table),
+            *columns(items, "base", table, units),
+            *columns(items, "set", table, units),
         )
         return self._settled(items, places, verdict)
 
     async def _run_delete(self, items: list[Prepared], final: bool) -> list[Prepared]:
         places = await self.connection.fetchval(
             (await self._statements(items)).delete,
-            documents(item.keys or "{}" for item in items),
-            documents(item.base for item in items),
-            [item.mask for item in items],
-            *_names(items),
-            items[0].command.entity,
-            final,
+            *_named(items, [item.mask for item in items], final=final),
+            *key_columns(items, self._table(items)),
+            *base_columns(items, items[0].units),
         )
         return self._settled(items, places, Verdict(items[0]))
 
     async def _run_restore(self, items: list[Prepared]) -> list[Prepared]:
         restore = (await self._statements(items)).restore
         assert restore is not None
-        keys, values = documents(item.keys or "{}" for item in items), documents(item.set for item in items)
-        places = await self.connection.fetchval(restore, keys, values, *_names(items), items[0].command.entity)
+        keys, values = key_columns(items, self._table(items)), set_columns(items, items[0].inserted)
+        places = await self.connection.fetchval(restore, *_named(items), *keys, *values)
         return self._settled(items, places, Verdict(items[0]))
 
     async def _run_insert(self, items: list[Prepared]) -> list[Prepared]:
         statements = await self._statements(items, singly=len(items) == 1)
         if len(items) > 1 and not statements.key_known:
             raise _KeyNotKeptError
-        row = await self.connection.fetchrow(
-            statements.insert,
-            documents(item.set for item in items),
-            *_names(items),
-            items[0].command.entity,
-        )
+        values = set_columns(items, items[0].inserted or self._table(items).key)
+        row = await self.connection.fetchrow(statements.insert, *_named(items), *values)
         if row["written"] != len(row["places"]):
             raise _KeyNotKeptError
         return self._settled(items, row["places"], Verdict(items[0]))
 
+    def _table(self, items: Sequence[Prepared]) -> SinkTable:
+        return self.tables[items[0].command.entity]
+
     async def _statements(self, items: list[Prepared], singly: bool = False) -> Statements:
-        table = self.tables[items[0].command.entity]
+        table = self._table(items)
         return await table.statements(self.connection, items[0].units, items[0].inserted, singly)
 
     def _settled(self, items: list[Prepared], places: Sequence[int], verdict: Verdict) -> list[Prepared]:
         """Note the commands echoed, given by their places from 1; return those left over."""
+        if len(places) == len(items):
+            names = [item.command.id for item in items]
+            self.effects.update({name: Effect(name, verdict.outcome, verdict.error) for name in names})
+            return []
         echoed = set(places)
         for place in echoed:
             name = items[place - 1].command.id
@@ -326,16 +357,9 @@ class BatchWriter:
 
     async def _run_gone(self, gone: str, verdicts: list[Verdict]) -> set[int]:
         items = [verdict.item for verdict in verdicts]
-        places = await self.connection.fetchval(
-            gone,
-            [item.local_id or NO_ROW_ID for item in items],
-            documents(item.keys or "{}" for item in items),
-            *_names(items),
-            [verdict.outcome for verdict in verdicts],
-            [verdict.error for verdict in verdicts],
-            items[0].command.entity,
-        )
-        return set(places)
+        outcomes, errors = [verdict.outcome for verdict in verdicts], [verdict.error for verdict in verdicts]
+        names = _named(items, [item.local_id or NO_ROW_ID for item in items], outcomes, errors, final=True)
+        return set(await self.connection.fetchval(gone, *names, *key_columns(items, self._table(items))))
 
     async def _keep_others_out(self, lock: str) -> bool:
         set_wait = "select set_config('lock_timeout', $1, true)"
@@ -350,19 +374,35 @@ class BatchWriter:
         return True
 
 
-def _names(items: list[Prepared]) -> tuple[list[str], list[str], list[int]]:
+def _named(
+    items: list[Prepared], masks: Sequence[str] = (), outcome: Any = "applied", error: Any = None, final: bool = False
+) -> tuple[Any, ...]:
+    """The parameters that every statement has."""
     commands = [item.command for item in items]
-    return [c.id for c in commands], [c.record_id for c in commands], [c.hop for c in commands]
+    ids, records = [command.id for command in commands], [command.record_id for command in commands]
+    return ids, records, [command.hop for command in commands], masks, outcome, error, commands[0].entity, final
+
+
+async def _beside(work: Coroutine[Any, Any, None], own: Callable[[], T]) -> T:
+    """Await `work`, doing something of our own while its statement is with the server."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.sleep(0)
+        made = own()
+        await task
+        return made
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _groups(wave: list[Prepared]) -> Iterator[list[Prepared]]:
     """One list per entity and kind of command; deletes first, since they make room, creates last."""
-    entities = list(dict.fromkeys(item.command.entity for item in wave))
-    for entity in entities:
-        for op in ("d", "u", "c"):
-            found = [item for item in wave if item.command.entity == entity and item.command.op == op]
-            if found:
-                yield found
+    by_entity: dict[str, dict[str, list[Prepared]]] = {}
+    for item in wave:
+        by_entity.setdefault(item.command.entity, {}).setdefault(item.command.op, []).append(item)
+    for by_op in by_entity.values():
+        yield from (by_op[op] for op in ("d", "u", "c") if op in by_op)
 
 
 def _grouped(items: Sequence[T], by: Callable[[T], object]) -> list[list[T]]:

@@ -11,28 +11,47 @@ from connectors.base import TableSpec
 from connectors.errors import RefusedError
 from connectors.postgres import removals
 from connectors.postgres.removals import Fragments
+from connectors.postgres.sink_values import Carried
 from connectors.postgres.statements import statement
 
 Units = tuple[tuple[str, ...], ...]
 Names = tuple[str, ...] | frozenset[str]
 STATEMENT_SETS_KEPT = 64
+NARROW_SETS = 32
 PLAIN = Fragments()
 
 
 @dataclass(frozen=True, slots=True)
 class SinkColumn:
-    """A column as far as writing goes. `omissible`: the table has a value of its own for it."""
+    """A column as far as writing goes. `omissible`: the table has a value of its own for it.
+
+    `carried`: how its values travel, as `sql/sink_table.sql` says.
+    """
 
     name: str
     not_null: bool
     omissible: bool
     generated: bool
+    carried: Carried = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the units of an update lie among those of its table.
+
+    `mask` has a "1" for each of `units` that it speaks of; `starts` is how the text of each of its units begins.
+    """
+
+    units: Units
+    mask: str
+    starts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Statements:
     """The texts made by `sql/sink_statements.sql`, where their parameters are described."""
 
+    write: str
     update: str
     delete: str
     restore: str | None
@@ -54,8 +73,9 @@ class Twins:
 class SinkTable:
     """One entity's table. Statements are made on demand for each set of units and of columns to insert.
 
-    `unit_places` finds a unit by its columns, in its own order or as a set. `key_name` is the first key column's name
-    as JSON. `removal`: the parts of statements by which rows are removed and brought back.
+    `unit_places` finds a unit by its columns, in its own order or as a set. `plain_key`: the key is one column, carried
+    as text. `removal`: the parts of statements by which rows are removed and brought back. `layouts` are those of
+    updates so far, by the columns of all their units.
     """
 
     system: str
@@ -66,10 +86,13 @@ class SinkTable:
     constants: dict[str, msgspec.Raw]
     unit_places: Mapping[Names, int]
     mapped: frozenset[str]
-    key_name: str
+    carried: Mapping[str, Carried]
+    plain_key: bool
     removal: Fragments
+    layouts: dict[tuple[str, ...], Layout] = field(default_factory=dict)
     _twins: Twins | None = None
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
+    _narrow: set[Units] = field(default_factory=set)
 
     @classmethod
     def of(
@@ -86,13 +109,25 @@ class SinkTable:
         places: dict[Names, int] = {unit: place for place, unit in enumerate(spec.units)}
         places |= {frozenset(unit): place for place, unit in enumerate(spec.units)}
         mapped = frozenset(name for unit in spec.units for name in unit)
-        key_name = msgspec.json.encode(key[0]).decode()
-        return cls(system, spec, oid, columns, key, constants, places, mapped, key_name, removal)
+        carried = {name: column.carried for name, column in columns.items()}
+        plain_key = len(key) == 1 and carried[key[0]] == "text"
+        return cls(system, spec, oid, columns, key, constants, places, mapped, carried, plain_key, removal)
 
     @property
     def restores(self) -> bool:
         """Whether rows that count as gone stay in the table, so that a create may bring one back."""
         return self.removal.restored is not None
+
+    @property
+    def documents(self) -> list[str]:
+        """The columns whose values travel within documents."""
+        return [name for name, carried in self.carried.items() if carried == "document"]
+
+    def narrow(self, units: Units) -> bool:
+        """Whether to have statements for these units alone: not for every choice of them, each has to be made first."""
+        if len(self._narrow) < NARROW_SETS:
+            self._narrow.add(units)
+        return units in self._narrow
 
     async def statements(
         self, connection: Any, units: Units, inserted: Sequence[str] = (), singly: bool = False
@@ -110,7 +145,7 @@ class SinkTable:
         """The statements of `sql/sink_twins.sql`; for entities with a natural key."""
         if self._twins is None:
             row = await connection.fetchrow(
-                statement("sink_twins"), self.spec.table, self.spec.match, self.key, self.removal.gone
+                statement("sink_twins"), self.spec.table, self.spec.match, self.key, self.removal.gone, self.documents
             )
             self._twins = Twins(row["twins"], row["resting"])
         return self._twins
@@ -119,7 +154,7 @@ class SinkTable:
         text = msgspec.json.encode(units).decode()
         parts = (self.removal.gone, self.removal.retired, self.removal.restored, self.removal.archived)
         row = await connection.fetchrow(
-            statement("sink_statements"), self.spec.table, self.key, text, inserted, singly, *parts
+            statement("sink_statements"), self.spec.table, self.key, text, inserted, singly, *parts, self.documents
         )
         return Statements(**{name: row[name] for name in Statements.__dataclass_fields__})
 
@@ -144,7 +179,7 @@ async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
 
 
 def _column(row: asyncpg.Record) -> SinkColumn:
-    return SinkColumn(row["name"], row["not_null"], row["omissible"], row["generated"])
+    return SinkColumn(row["name"], row["not_null"], row["omissible"], row["generated"], row["carried"])
 
 
 def _require(system: str, spec: TableSpec, columns: Mapping[str, SinkColumn], key: tuple[str, ...]) -> None:

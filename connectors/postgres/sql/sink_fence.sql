@@ -1,19 +1,25 @@
--- The sink's fence: how far each (entity, partition) of the record log was carried out, locked until commit, so that
--- two sinks of one partition (a zombie and its successor) take turns and the later one sees what the earlier did.
--- $1 entities  $2 partitions, side by side. A line that is missing is made first, or there would be nothing to lock.
+-- The sink's fence: how far each (entity, partition) of the record log was carried out before this transaction, and moved
+-- by it; locked until commit, so that two sinks of one partition (a zombie and its successor) take turns and the later
+-- one sees what the earlier did.
+-- $1 entities  $2 partitions  $3 greatest input offsets that are about to be carried out, side by side. A line that is
+-- missing is made first, or there would be nothing to lock.
 with asked as (
-    select * from unnest($1::text[], $2::int[]) as asked(entity, partition)
+    select * from unnest($1::text[], $2::int[], $3::bigint[]) as asked(entity, partition, input_offset)
 ), made as (
     insert into duplex.progress (entity, partition, input_offset)
-    select entity, partition, -1 from asked
+    select entity, partition, input_offset from asked
      where not exists (select from duplex.progress p where p.entity = asked.entity and p.partition = asked.partition)
      order by entity, partition
     on conflict do nothing
-    returning entity, partition, input_offset
+    returning entity, partition
 ), held as (
-    select p.entity, p.partition, p.input_offset
+    select p.entity, p.partition, p.input_offset, asked.input_offset as moved_to
       from duplex.progress p join asked using (entity, partition)
      order by p.entity, p.partition
        for update of p
+), moved as (
+    update duplex.progress p set input_offset = held.moved_to
+      from held
+     where p.entity = held.entity and p.partition = held.partition and held.moved_to > held.input_offset
 )
-select * from held union all select * from made
+select entity, partition, input_offset from held union all select entity, partition, -1 from made

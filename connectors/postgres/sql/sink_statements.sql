@@ -4,16 +4,18 @@
 -- $5 true for a create that is a batch of one: its row is known without asking which key it got
 -- $6 gone  $7 retired  $8 restored  $9 archived: parts of statements for the table's way of removing rows, from
 --    removal.sql; null where it has another way. No update writes to a row that counts as gone.
+-- $10 the columns whose values travel as documents
 --
 -- Each writing statement marks its table as being applied (duplex.applying, until the end of the transaction), so that
--- the capture trigger leaves the statement's own rows to it. The mark is set while the statement runs; the capture,
--- an AFTER trigger, runs when it ends.
+-- the capture trigger leaves the statement's own rows to it. The mark is set before the first row is written.
 --
--- Values travel as JSON documents, one array per batch, and become typed columns by the types' own input functions
--- (json_to_recordset; json, not jsonb, so that a number's text arrives as it was written). A domain is read as the
--- type beneath it, because a column that a command does not touch reads as null, which a domain may forbid; the write
--- itself checks the domain. `b…` are base values, without the column's length or scale, so that a base is never
--- rounded; `s…` are values to set, with them, so that what the row will really hold is what is compared.
+-- Values travel as text, one array per column, and become typed columns by a cast to the column's type, which is its
+-- input function; those of $10 travel as {"v": value} and are read by json_to_record (`carried` in sink_table.sql says
+-- which and why). A domain is read as the type beneath it, because a column that a command does not touch reads as
+-- null, which a domain may forbid; the write itself checks the domain. `b…` are base values, without the column's
+-- length or scale, so that a base is never rounded; `s…` are values to set, with them, so that what the row will really
+-- hold is what is compared. Of strings, an explicit cast would cut off what is too long: they are cast without their
+-- length, and the write refuses them.
 --
 -- Two values are the same when:
 --   json, jsonb          equal as jsonb (spacing and key order say nothing); JSON null and SQL null are one
@@ -33,13 +35,17 @@ with recursive beneath as (
      where b.typtype = 'd'
 ), catalog as (
     select a.attname as name, b.type, b.modifier,
-           format_type(b.type, -1) as loose_type, format_type(b.type, b.modifier) as exact_type,
            a.attgenerated <> '' or a.attidentity = 'a' as fixed,
            case when a.attidentity <> ''
                 then format('nextval(%L::regclass)', pg_get_serial_sequence($1, a.attname))
                 else (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d
                        where d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = '')
            end as fallback,
+           case when a.attname = any ($10::text[]) then '(select v.v from json_to_record(%s::json) as v(v ' || replace(loose.type, '%', '%%') || '))'
+                else '%s::' || replace(loose.type, '%', '%%') end as loosely,
+           case when a.attname = any ($10::text[]) then '(select v.v from json_to_record(%s::json) as v(v ' || replace(exact.type, '%', '%%') || '))'
+                when b.type in ('varchar'::regtype, 'bpchar'::regtype) then '%s::' || replace(loose.type, '%', '%%')
+                else '%s::' || replace(exact.type, '%', '%%') end as exactly,
            case when b.type in ('json'::regtype, 'jsonb'::regtype) then 'json'
                 when coalesce(nullif(e.typelem, 0), b.type) in ('bool'::regtype, 'bytea'::regtype, 'int2'::regtype,
                      'int4'::regtype, 'int8'::regtype, 'oid'::regtype, 'numeric'::regtype, 'float4'::regtype,
@@ -52,6 +58,8 @@ with recursive beneath as (
       from beneath b
       join pg_attribute a on a.attrelid = to_regclass($1) and a.attnum = b.attnum
       join pg_type raw on raw.oid = b.type
+      cross join lateral (select format_type(b.type, -1) as type) loose
+      cross join lateral (select format_type(b.type, b.modifier) as type) exact
       join lateral (select case when raw.typcategory = 'A' then raw.typelem else 0 end as typelem, raw.typtype) e on true
      where b.typtype <> 'd'
 ), mapped as (
@@ -68,9 +76,9 @@ with recursive beneath as (
       from mapped m
 ), unit as (
     select unit,
-           format('(substr(command.mask, %s, 1) = ''1'' and %s and not (%s)%s) as w%s',
+           format('(substr(command.mask, %s, 1) = ''1'' and %s and not (%s)%s)',
                   unit, string_agg(is_base, ' and ' order by i), string_agg(is_set, ' and ' order by i),
-                  ' and not ' || $6::text, unit) as judgement
+                  ' and not ' || $6::text) as judgement
       from sides group by unit
 ), key as (
     select k.place::int as i, c.*
@@ -79,42 +87,67 @@ with recursive beneath as (
     select x.place::int as i, c.*, k.i as key_place
       from unnest($4::text[]) with ordinality as x(name, place)
       join catalog c on c.name = x.name left join key k on k.name = c.name
+), given as (
+    -- The arrays that follow the eight parameters that every statement has, in the order in which it has them.
+    select 'key' as part, i, 'k' || i as name, loosely as cast_to from key
+    union all select 'base', i, 'b' || i, loosely from sides
+    union all select 'set', i, 's' || i, exactly from sides
+    union all select 'new', i, 's' || i, exactly from inserted
+), takes (statement, parts) as (
+    values ('update', array['key', 'base', 'set']), ('delete', array['key', 'base']), ('restore', array['key', 'new']),
+           ('insert', array['new']), ('gone', array['key'])
+), commands as (
+    select statement,
+           format('command as materialized (
+    select id, record_id, hop, mask, place, %s
+      from unnest($1::text[], $2::text[], $3::int[], $4::text[], %s)
+           with ordinality as given(id, record_id, hop, mask, %s, place)
+     where (select set_config(''duplex.applying'', %L, true)) is not null
+)',
+                  string_agg(format(cast_to, 'given.' || name) || ' as ' || name, ', ' order by number),
+                  string_agg(format('$%s::text[]', 8 + number), ', ' order by number),
+                  string_agg(name, ', ' order by number), to_regclass($1)::oid) as command
+      from (select t.statement, g.*, row_number() over (partition by t.statement order by array_position(t.parts, g.part), g.i) as number
+              from takes t join given g on g.part = any (t.parts)) numbered
+     group by statement
+), server as (
+    -- An update tells the row as it was from Postgres 18 on; before that, the row is joined to itself.
+    select case when current_setting('server_version_num')::int >= 180000 then 'old' else 't' end as before,
+           case when current_setting('server_version_num')::int >= 180000 then 'new' else 'target' end as after
 ), parts as (
-    select to_regclass($1)::oid as relation,
-           format('set_config(''duplex.applying'', %L, true) is not null', to_regclass($1)::oid) as marked,
+    select before, after,
            (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.oid = to_regclass($1)) as "table",
-           (select string_agg(format('%I %s', name, loose_type), ', ' order by i) from key) as key_types,
-           (select string_agg('k' || i, ', ' order by i) from key) as key_names,
            (select string_agg(format('t.%I = command.k%s', name, i), ' and ' order by i) from key) as key_match,
-           (select string_agg(format('t.%I', name), ', ' order by i) from key) as key_columns,
            (select string_agg(format('%I', name), ', ' order by i) from key) as key_list,
            '''['' || ' || (select string_agg(format('to_json(t.%I)::text', name), ' || '','' || ' order by i) from key)
                || ' || '']''' as key_text,
-           '''['' || ' || (select string_agg(format('to_json(k%s)::text', i), ' || '','' || ' order by i) from key)
+           '''['' || ' || (select string_agg(format('to_json(%s.%I)::text', before, name), ' || '','' || ' order by i) from key)
+               || ' || '']''' as key_before,
+           '''['' || ' || (select string_agg(format('to_json(%s.%I)::text', after, name), ' || '','' || ' order by i) from key)
+               || ' || '']''' as key_after,
+           '''['' || ' || (select string_agg(format('to_json(drawn.k%s)::text', i), ' || '','' || ' order by i) from key)
                || ' || '']''' as drawn_text,
-           (select string_agg(format('%I %s', name, loose_type), ', ' order by i) from sides) as base_types,
-           (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from sides) as set_types,
-           (select string_agg('b' || i, ', ' order by i) from sides) as base_names,
-           (select string_agg('s' || i, ', ' order by i) from sides) as set_names,
            (select string_agg('command.s' || i, ', ' order by i) from sides) as wanted,
-           (select string_agg(judgement, ', ' order by unit) from unit) as judgements,
-           (select string_agg('w' || unit, ' or ' order by unit) from unit) as any_write,
+           (select string_agg(format('%s as w%s', judgement, unit), ', ' order by unit) from unit) as judgements,
+           (select string_agg(judgement, ' or ' order by unit) from unit) as any_judgement,
+           (select string_agg('found.w' || unit, ' or ' order by unit) from unit) as any_write,
+           coalesce((select string_agg(format('%I = case when %s then command.s%s else t.%I end', name, judgement, i, name),
+                                       ', ' order by i) from sides join unit using (unit) where not fixed),
+                    (select format('%1$I = t.%1$I', name) from key where i = 1)) as judged_assignments,
            coalesce((select string_agg(format('%I = case when found.w%s then found.s%s else t.%I end', name, unit, i, name),
                                        ', ' order by i) from sides where not fixed),
                     (select format('%1$I = t.%1$I', name) from key where i = 1)) as assignments,
            (select string_agg(format('(substr(command.mask, %s, 1) = ''0'' or %s)', i, is_base), ' and ' order by i)
               from sides) || coalesce(' and not ' || $6::text, '') as whole_base,
            case when $7::text is null then 'delete from %s as t using found' else 'update %s as t set %s from found' end as removing,
-           case when $7::text is not null then 'row_to_json(t)::text as image'
+           case when $7::text is not null then 'row_to_json(t.*)::text as image'
                 when $9::text is not null then 'null::text as image, t as kept' else 'null::text as image' end as removed,
            '), archived as (' || $9::text as archiving,
            (select string_agg(format('%I = found.s%s', name, i), ', ' order by i) || ', ' from inserted
              where key_place is null and not fixed and not starts_with($8::text, format('%I = ', name))) as restoring,
-           (select string_agg(format('%I %s', name, exact_type), ', ' order by i) from inserted) as new_types,
-           (select string_agg('s' || i, ', ' order by i) from inserted) as new_names,
            -- A key that the table would make is drawn before the write, so that each new row is known by its key.
-           (select string_agg(format('%s as k%s', coalesce('s' || x.i, k.fallback, 'null'), k.i), ', ' order by k.i)
+           (select string_agg(format('%s as k%s', coalesce('command.s' || x.i, k.fallback, 'null'), k.i), ', ' order by k.i)
               from key k left join inserted x on x.key_place = k.i) as drawn,
            (select bool_and(x.i is not null or k.fallback is not null)
               from key k left join inserted x on x.key_place = k.i) as key_known,
@@ -127,137 +160,135 @@ with recursive beneath as (
                 union all
                 select 'k' || k.i, 100000 + k.i from key k
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
+      from server
 )
+-- Every statement has $1 ids  $2 records  $3 hops  $4 masks  $5 outcome of all  $6 error of all  $7 entity  $8 final,
+-- then its arrays of values. Each returns the places, from 1, of the commands that were echoed.
 select key_known,
--- $1 keys  $2 bases  $3 sets  $4 units touched  $5 ids  $6 records  $7 hops  $8 outcome of all  $9 error of all
--- $10 entity  $11 final
+-- A mask has "1" for each unit that the command speaks of. Then: keys, bases, sets.
+-- The common case, in one pass: a row that shows what the command expects of it is written and echoed. All others are
+-- left over for `update`. On a row that somebody else is just writing, the server waits and judges the newer version
+-- (or, before Postgres 18, leaves it over).
+format($write$with %1$s, written as (
+    update %2$s as %3$s
+    returning command.place, command.id as command, command.record_id, command.hop,
+              row_to_json(%4$s.*)::text as image, %5$s as local_id, row_to_json(%6$s.*)::text as left_image, %7$s as left_id
+), echo as (
+    insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
+    select $7, 'u', left_id, case when left_id <> local_id then local_id end, image, left_image, command, record_id, hop, $5, $6
+      from written
+)
+select coalesce(array_agg(place), '{}') as places from written where $8::boolean is not null$write$,
+    (select command from commands where statement = 'update'), "table",
+    case after when 'new'
+         then format('t set %s from command where %s and (%s)', judged_assignments, key_match, any_judgement)
+         else format('target set %s from command join %s as t on %s where target.ctid = t.ctid and target.tableoid = t.tableoid and (%s)',
+                     judged_assignments, "table", key_match, any_judgement) end,
+    before, key_before, after, key_after) as write,
+-- Masks and arrays as above.
 -- Rows are locked one by one in the order of the commands, which the sink sorts by key. The lock gives the newest
 -- version of a row; the update finds it by its place, and misses it if it was written after this statement began:
 -- such a command, like one whose row was not found, is left over, and comes again in a statement of its own, which
 -- sees that version. `final` echoes even a write that the table itself swallowed (a trigger that returns null).
-format($update$with command as materialized (
-    select * from rows from (
-        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s), json_to_recordset($3::json) as (%3$s),
-        unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::int[])
-    ) with ordinality as command(%4$s, %5$s, %6$s, mask, id, record_id, hop, place)
-), found as materialized (
+format($update$with %1$s, found as materialized (
     select command.place, command.id, command.record_id, command.hop, held.*
       from command cross join lateral (
-          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %7$s as local_id, %8$s, %9$s
-            from %10$s as t where %11$s for no key update) as held
+          select t.ctid as at, t.tableoid as part, row_to_json(t.*)::text as image, %2$s as local_id, %3$s, %4$s
+            from %5$s as t where %6$s for no key update) as held
 ), written as (
-    update %10$s as t set %12$s from found
-     where t.ctid = found.at and t.tableoid = found.part and (%13$s)
-    returning found.place, row_to_json(t)::text as image, %7$s as local_id
+    update %5$s as t set %7$s from found
+     where t.ctid = found.at and t.tableoid = found.part and (%8$s)
+    returning found.place, row_to_json(t.*)::text as image, %2$s as local_id
 ), settled as materialized (
     select found.*, written.image as left_image, written.local_id as left_id
       from found left join written on written.place = found.place
-     where written.place is not null or not (%13$s) or $11
+     where written.place is not null or not (%8$s) or $8
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
-    select $10, 'u', coalesce(left_id, local_id), case when left_id <> local_id then local_id end,
-           image, coalesce(left_image, image), id, record_id, hop, $8, $9
+    select $7, 'u', coalesce(left_id, local_id), case when left_id <> local_id then local_id end,
+           image, coalesce(left_image, image), id, record_id, hop, $5, $6
       from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places, (select %14$s) as marked from settled$update$,
-    key_types, base_types, set_types, key_names, base_names, set_names, key_text, wanted, judgements, "table", key_match,
-    assignments, any_write, marked) as update,
--- $1 keys  $2 bases  $3 columns compared  $4 ids  $5 records  $6 hops  $7 entity  $8 final
-format($delete$with command as materialized (
-    select * from rows from (
-        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s),
-        unnest($3::text[]), unnest($4::text[]), unnest($5::text[]), unnest($6::int[])
-    ) with ordinality as command(%3$s, %4$s, mask, id, record_id, hop, place)
-), found as materialized (
+select coalesce(array_agg(place), '{}') as places from settled$update$,
+    (select command from commands where statement = 'update'), key_text, wanted, judgements, "table", key_match,
+    assignments, any_write) as update,
+-- A mask has "1" for each column that is compared. Then: keys, bases.
+format($delete$with %1$s, found as materialized (
     select command.place, command.id, command.record_id, command.hop, held.*
       from command cross join lateral (
-          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %5$s as local_id, (%6$s) as same
-            from %7$s as t where %8$s for update) as held
+          select t.ctid as at, t.tableoid as part, row_to_json(t.*)::text as image, %2$s as local_id, (%3$s) as same
+            from %4$s as t where %5$s for update) as held
 ), written as (
-    %10$s
+    %6$s
      where t.ctid = found.at and t.tableoid = found.part and found.same
-    returning found.place, %11$s
-%12$s), settled as materialized (
+    returning found.place, %7$s
+%8$s), settled as materialized (
     select found.*, case when written.place is null then found.image else written.image end as left_image
       from found left join written on written.place = found.place
      where written.place is not null or not found.same or $8
 ), echo as (
-    insert into duplex.change_log (entity, op, local_id, before, after, command, record_id, hop, outcome)
+    insert into duplex.change_log (entity, op, local_id, before, after, command, record_id, hop, outcome, error)
     select $7, case when left_image is null then 'd' else 'u' end::"char", local_id, image, left_image,
-           id, record_id, hop, 'applied'
+           id, record_id, hop, $5, $6
       from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places, (select %9$s) as marked from settled$delete$,
-    key_types, base_types, key_names, base_names, key_text, whole_base, "table", key_match, marked,
+select coalesce(array_agg(place), '{}') as places from settled$delete$,
+    (select command from commands where statement = 'delete'), key_text, whole_base, "table", key_match,
     format(removing, "table", $7::text), removed, archiving) as delete,
--- $1 keys  $2 values  $3 ids  $4 records  $5 hops  $6 entity
--- Brings rows back that count as gone, with the values of a create. Any other row is left over. Null where the table
--- has no such rows.
-case when $8::text is not null then format($restore$with command as materialized (
-    select * from rows from (
-        json_to_recordset($1::json) as (%1$s), json_to_recordset($2::json) as (%2$s),
-        unnest($3::text[]), unnest($4::text[]), unnest($5::int[])
-    ) with ordinality as command(%3$s, %4$s, id, record_id, hop, place)
-), found as materialized (
+-- Keys, values. Brings rows back that count as gone, with the values of a create. Any other row is left over. Null where
+-- the table has no such rows.
+case when $8::text is not null then format($restore$with %1$s, found as materialized (
     select command.*, held.*
       from command cross join lateral (
-          select t.ctid as at, t.tableoid as part, row_to_json(t)::text as image, %5$s as local_id, %6$s as resting
-            from %7$s as t where %8$s for update) as held
+          select t.ctid as at, t.tableoid as part, row_to_json(t.*)::text as image, %2$s as local_id, %3$s as resting
+            from %4$s as t where %5$s for update) as held
 ), written as (
-    update %7$s as t set %9$s%10$s from found
+    update %4$s as t set %6$s%7$s from found
      where t.ctid = found.at and t.tableoid = found.part and found.resting
-    returning found.place, row_to_json(t)::text as image, %5$s as local_id
+    returning found.place, row_to_json(t.*)::text as image, %2$s as local_id
 ), settled as materialized (
     select found.place, found.id, found.record_id, found.hop, found.image, found.local_id,
            written.image as left_image, written.local_id as left_id
       from found join written on written.place = found.place
+     where $8::boolean is not null
 ), echo as (
-    insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome)
-    select $6, 'u', left_id, case when left_id <> local_id then local_id end, image, left_image, id, record_id, hop, 'applied'
+    insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
+    select $7, 'u', left_id, case when left_id <> local_id then local_id end, image, left_image, id, record_id, hop, $5, $6
       from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places, (select %11$s) as marked from settled$restore$,
-    key_types, new_types, key_names, new_names, key_text, $6::text, "table", key_match, restoring, $8::text, marked) end as restore,
--- $1 values  $2 ids  $3 records  $4 hops  $5 entity
--- A row whose key is taken is left over, to be looked at. `written` counts rows made, so that one which came out under
--- another key than it was given (a trigger's doing) is noticed; where the key is not known beforehand, one at a time.
-format($insert$with command as materialized (
-    select * from rows from (
-        json_to_recordset($1::json) as (%1$s), unnest($2::text[]), unnest($3::text[]), unnest($4::int[])
-    ) with ordinality as command(%2$s, id, record_id, hop, place)
-), drawn as materialized (
-    select command.*, %3$s from command
+select coalesce(array_agg(place), '{}') as places from settled$restore$,
+    (select command from commands where statement = 'restore'), key_text, $6::text, "table", key_match, restoring,
+    $8::text) end as restore,
+-- Values. A row whose key is taken is left over, to be looked at. `written` counts rows made, so that one which came out
+-- under another key than it was given (a trigger's doing) is noticed; where the key is not known beforehand, one at a time.
+format($insert$with %1$s, drawn as materialized (
+    select command.*, %2$s from command
 ), written as (
-    insert into %4$s as t (%5$s) overriding system value
-    select %6$s from drawn order by place
-    on conflict (%7$s) do nothing
-    returning row_to_json(t)::text as image, %8$s as local_id
+    insert into %3$s as t (%4$s) overriding system value
+    select %5$s from drawn order by place
+    on conflict (%6$s) do nothing
+    returning row_to_json(t.*)::text as image, %7$s as local_id
 ), settled as materialized (
     select drawn.place, drawn.id, drawn.record_id, drawn.hop, written.image, written.local_id
-      from drawn join written on %9$s
+      from drawn join written on %8$s
+     where $8::boolean is not null
 ), echo as (
-    insert into duplex.change_log (entity, op, local_id, after, command, record_id, hop, outcome)
-    select $5, 'c', local_id, image, id, record_id, hop, 'applied' from settled order by place
+    insert into duplex.change_log (entity, op, local_id, after, command, record_id, hop, outcome, error)
+    select $7, 'c', local_id, image, id, record_id, hop, $5, $6 from settled order by place
 )
-select coalesce(array_agg(place), '{}') as places, (select count(*) from written) as written, (select %10$s) as marked
-  from settled$insert$,
-    new_types, new_names, drawn, "table", new_columns, new_values, key_list, key_text,
-    case when $5 then 'true' else format('written.local_id = %s', drawn_text) end, marked) as insert,
--- $1 local ids  $2 keys  $3 ids  $4 records  $5 hops  $6 outcomes  $7 errors  $8 entity
--- For rows that are not there. Run it only under a lock that keeps every other writer off the table: a row that
--- somebody is just inserting would get an earlier number in the log than an echo which does not know of it.
-format($gone$with command as materialized (
-    select * from rows from (
-        unnest($1::text[]), json_to_recordset($2::json) as (%1$s), unnest($3::text[]), unnest($4::text[]),
-        unnest($5::int[]), unnest($6::text[]), unnest($7::text[])
-    ) with ordinality as command(local_id, %2$s, id, record_id, hop, outcome, error, place)
-), settled as materialized (
-    select * from command where not exists (select from %3$s as t where %4$s)
+select coalesce(array_agg(place), '{}') as places, (select count(*) from written) as written from settled$insert$,
+    (select command from commands where statement = 'insert'), drawn, "table", new_columns, new_values, key_list, key_text,
+    case when $5 then 'true' else format('written.local_id = %s', drawn_text) end) as insert,
+-- Keys. For rows that are not there. The masks are their local ids, which the echoes are to name; $5 and $6 are arrays.
+-- Run it only under a lock that keeps every other writer off the table: a row that somebody is just inserting would get
+-- an earlier number in the log than an echo which does not know of it.
+format($gone$with %1$s, settled as materialized (
+    select * from command where $8 and not exists (select from %2$s as t where %3$s)
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, command, record_id, hop, outcome, error)
-    select $8, 'd', local_id, id, record_id, hop, outcome, error from settled order by place
+    select $7, 'd', mask, id, record_id, hop, ($5::text[])[place], ($6::text[])[place] from settled order by place
 )
 select coalesce(array_agg(place), '{}') as places from settled$gone$,
-    key_types, key_names, "table", key_match) as gone,
+    (select command from commands where statement = 'gone'), "table", key_match) as gone,
 format('lock table %s in share mode', "table") as lock
 from parts
