@@ -176,6 +176,9 @@ def _remember(turn: Turn, system: str, sent: Sent, why: str) -> None:
     """Put the refusal on record, and do not send these versions again while the row stays as it is."""
     entry = turn.system(system)
     versions = {name: version for unit in sent.units for name, version in unit.versions.items()}
+    if sent.op == "d":
+        # That a row may not go says nothing of its fields: should the record live again, they are sent.
+        versions = {EXISTENCE: versions[EXISTENCE]}
     if len(sent.units) > 1:
         entry.suspects.update(versions)
         return

@@ -14,6 +14,7 @@ FIELDS = ("a", "b", "c", "d", "g")
 COUNTER, LIST = "n", "l"
 MEMBERS = 2
 BANNED_EVERY = 7
+ANOTHER_WORLD = 1 << 40
 HOUR_US = 3_600_000_000
 SKEWS_US: dict[str, tuple[int, ...]] = {
     "mixed": (0, 0, 0, -40, 40, -3000, 3000, -HOUR_US, HOUR_US),
@@ -76,6 +77,16 @@ def tables(pick: random.Random, mistakes: Mistakes, theme: Theme) -> dict[str, T
     count = pick.choice((2, 2, 3, 3, 5))
     new_keys = pick.random() < 0.5 and theme != "remotes"
     return {name: _table(pick, mistakes, name, new_keys, theme) for name in "stuvw"[:count]}
+
+
+def refer(tables: tuple[Table, ...], theme: Theme, pick: random.Random) -> None:
+    """Where records come back from the dead, some tables have rows that other rows refer to: they may not go.
+
+    By draws of their own, so that the rest of a history is as it would be without.
+    """
+    if theme in ("approvals", "amendments"):
+        for table in tables:
+            table.referenced = pick.random() < 0.1
 
 
 def _table(pick: random.Random, mistakes: Mistakes, name: str, new_keys: bool, theme: Theme) -> Table:

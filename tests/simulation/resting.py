@@ -2,7 +2,8 @@
 that counters and lists come out exactly.
 
 P5 excuses a field that is parked at that system, or whose existence is; one that the system is not told of; one
-that holds nothing valid there (it stops at the border); and one in a unit that the system's constraint refuses.
+that holds nothing valid there (it stops at the border); and one in a unit that the system's constraint refuses. A row
+that may not go, because others refer to it, outlives its record, if that is on record.
 """
 
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ def rows_show_the_hub(case: Case) -> Iterator[str]:
 def _judge_row(case: Case, table: Table) -> Iterator[str]:
     row = table.row
     if case.final.deleted:
-        if row is not None and not case.world.hub.rules.ignores_deletes(table.name):
+        if row is not None and not case.world.hub.rules.ignores_deletes(table.name) and not _may_stay(case, table):
             yield f"P5: {table.name} keeps a row of a deleted record"
     elif row is None:
         if not _refuses(case, table, table.lens.writable):
@@ -35,6 +36,11 @@ def _judge_row(case: Case, table: Table) -> Iterator[str]:
     else:
         for name in case.world.profile.fields:
             yield from _judge_field(case, table, row, name)
+
+
+def _may_stay(case: Case, table: Table) -> bool:
+    verdicts = (verdict for step in case.ruled for verdict in step.verdicts if verdict.field == EXISTENCE)
+    return table.referenced and any(v.kind == "refused" and v.incoming.system == table.name for v in verdicts)
 
 
 def _judge_field(case: Case, table: Table, row: Row, name: str) -> Iterator[str]:

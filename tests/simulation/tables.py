@@ -82,6 +82,7 @@ class Table:
     new_keys: bool
     loud: frozenset[str] = frozenset()
     banned: Callable[[Value], bool] | None = None
+    referenced: bool = False
     row: dict[str, Value] | None = None
     local_id: str = "[1]"
     keys: int = 1
@@ -200,6 +201,8 @@ class Table:
         if command.op == "d":
             base = command.units[0].base
             hit = found is not None and (self.mistakes.blind_delete or dict(found) == base)
+            if hit and self.referenced:
+                return None, "other rows refer to this one"
             return (None, None) if hit or found is None else (dict(found), None)
         if command.op == "c":
             blind = found is None or self.mistakes.blind_write or self.mistakes.blind_create

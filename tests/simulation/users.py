@@ -91,7 +91,7 @@ class Users:
         self, table: Table, after: dict[str, Value] | None, kind: str, new_id: str | None = None, load: bool = False
     ) -> None:
         """Commit an act, unless it changes nothing or the target forbids it."""
-        if (after == table.row and new_id is None) or (after is not None and is_forbidden(table, after)):
+        if (after == table.row and new_id is None) or is_forbidden(table, after):
             return
         number = len(self.world.acts)
         ts_us = self.world.now + self.world.skew[table.name]
@@ -190,8 +190,10 @@ class Users:
         return after, number
 
 
-def is_forbidden(table: Table, after: Row) -> bool:
-    """Whether the table's constraint is against this."""
+def is_forbidden(table: Table, after: Row | None) -> bool:
+    """Whether a constraint is against this."""
+    if after is None:
+        return table.referenced
     before: Row = table.row or {}
     return table.forbids(value for column, value in after.items() if before.get(column) != value)
 

@@ -39,6 +39,7 @@ class World:
         self.profile = draws.profile(self.random, self.theme or theme_of(self.seed))
         self.tables = draws.tables(self.random, self.mistakes, self.profile.theme)
         self.all_tables = tuple(self.tables.values())
+        draws.refer(self.all_tables, self.profile.theme, Chance(self.seed + draws.ANOTHER_WORLD))
         self.skew = {name: self.random.choice(self.profile.skews_us) for name in self.tables}
         self.hub = self.make_hub(draws.rules(self.random, self.tables, self.profile), self.mistakes)
         self.sent = dict.fromkeys(self.tables, 0)

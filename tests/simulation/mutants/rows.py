@@ -57,6 +57,18 @@ ECHOES = (
         "one refused unit condemns the whole command", edit("answers._remember", "if len(sent.units) > 1:", "if False:")
     ),
     Mutant(
+        "a refused unit is never tried with fewer fields",
+        edit("planning._units_behind", "refused_of(entry, unit.fields) == versions", "_is_refused(entry, versions)"),
+        tests="test_answers.py",
+        survives="it takes a field that is parked while its unit is refused: twenty thousand histories",
+    ),
+    Mutant(
+        "a refused delete refuses the row's fields, too",
+        edit("answers._remember", 'if sent.op == "d":', "if False:"),
+        tests="test_answers.py",
+        survives="it takes a row that may not go, was behind, and a record that lives again: thousands of histories",
+    ),
+    Mutant(
         "a refusal is not put on record",
         edit("answers._remember", "turn.refuse(name, system, found, why)", "pass"),
         tests="test_answers.py",

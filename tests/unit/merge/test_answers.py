@@ -1,5 +1,6 @@
 """Echoes, and what the merge concludes from the row found and the row left."""
 
+from streams.merge.events import Amend
 from streams.merge.rules import Manual
 from tests.simulation.lenses import Piece, SimpleLens, plain_lens
 from tests.unit.merge.scenes import Scene, in_step, row, rules, sent
@@ -124,6 +125,16 @@ def test_a_delete_that_leaves_the_row_is_not_repeated_for_ever() -> None:
     scene.change("crm", None)
     outcome = scene.echo("erp", row())
     assert ([v.kind for v in outcome.verdicts], outcome.commands) == (["refused"], [])
+
+
+def test_a_row_that_may_not_go_is_told_of_its_fields_when_the_record_lives_again() -> None:
+    scene = in_step(rules(existence="delete_wins"))
+    scene.change("crm", None)
+    scene.change("erp", row(phone="3"))
+    scene.echo("erp", row(phone="3"))
+    assert scene.echo("erp", row(phone="3"), failed="still referenced").commands == []
+    scene.amend(Amend("$", scene.golden.existence.version, True))
+    assert sent(scene, "erp").units[0].set == {"phone": "1"}
 
 
 def test_a_row_that_is_only_marked_as_deleted_is_not_deleted_for_ever() -> None:
