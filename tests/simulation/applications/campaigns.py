@@ -79,5 +79,7 @@ def campaign(first: int, count: int, workers: int) -> int:
     given = Campaign(first, count)
     tally = play(given, workers, Reporter(given))
     print(tally.details())
+    for name in tally.missing():
+        print(f"not met: {name}")
     print(tally)
-    return 1 if tally.violations else 0
+    return 1 if tally.violations or tally.missing() else 0

@@ -4,6 +4,7 @@ applications can do wrong: rows made twice, requests refused in calm times.
 A window excuses an edit, or what reads as one, only where the application offers nothing against it:
 - *covered*: an edit that a write without a condition covered, between the reading and the writing;
 - *turned back*: an edit that turned back a write of ours whose answer was lost, and was covered when it was repeated;
+- *deleted at once*: a delete of a row that a delete of ours was under way to, and whose answer was lost;
 - *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint.
 """
@@ -28,7 +29,8 @@ def judged(world: ThingsWorld) -> list[str]:
 def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
     if is_twinned(record):
         # Which of the two rows stands for the record is a person's to say.
-        if not any(one.record_id == record.id and one.kind == "duplicate" for one in world.pipeline.conflicts):
+        both = any(world.applications[name].has_twins(record.key) for name in world.applications)
+        if both and not any(one.record_id == record.id and one.kind == "duplicate" for one in world.pipeline.conflicts):
             yield "ONCE: a second row is not on record"
         return
     case = Case(record)

@@ -154,7 +154,7 @@ class Pipeline:
         elif isinstance(message, Result):
             found = self._place(record, message.system, message.local_id, message.found_order, message.found)
             left = self._place(record, message.system, message.local_id, message.left_order, message.left)
-            record.hub.append(record.answer(message, found, left))
+            record.hub.append(record.answer(message, found, left, self.planned[message.command].op == "d"))
         elif message.incarnation == 0:
             place = self._place(record, message.system, message.local_id, message.seq, message.after)
             record.hub.append(record.look(message, place))

@@ -105,7 +105,10 @@ class Process:
         life = self._life = Life()
         application, shelf = self.application, self.shelf
         loop = asyncio.get_running_loop()
+        before_us = self._off_us
         off_us = self._off_us = application.chance.choice(CLOCKS_US) if application.troubles.killed else 0
+        if off_us < before_us:
+            application.counts.add("clock set back")
         numbers: list[Callable[[], int]] = []
         client = Client(application, life, lambda: numbers[0](), loop.time, lambda: self._peril("after a write"))
         clock = VirtualClock(self._now_us, off_us)
@@ -179,6 +182,8 @@ class Process:
 
     def _noted(self, values: Mapping[str, bytes | None], when: str) -> None:
         """A note is put: a moment to be killed, where it is one of a command."""
+        if when == "after" and any(name.startswith("parked/") and value for name, value in values.items()):
+            self.application.counts.add("command set aside")
         swept = values.get(f"swept/{ENTITY}")
         if swept is not None and when == "after":
             # The note has the time of the machine.

@@ -80,7 +80,7 @@ class Watched(Remote):
         self.revealed = self.answered = max(self.revealed, left)
         self.known |= {found, left}
         assert isinstance(self.table, ThingRow)
-        self.table.was_answered(found, left, event.found)
+        self.table.was_answered(found, left, event.found, event.left)
         return Input(event, self._news(since, self.revealed))
 
     def _news(self, since: int, until: int) -> tuple[int, ...]:
@@ -136,7 +136,7 @@ class Record(World):
         assert isinstance(watched, Watched)
         return watched.looked(event, place)
 
-    def answer(self, result: Result, found: int, left: int) -> Input:
+    def answer(self, result: Result, found: int, left: int, is_delete: bool) -> Input:
         """An answer of an application's sink."""
         table = self.tables[result.system]
         event = Answered(
@@ -155,6 +155,8 @@ class Record(World):
             table.effects.failed += 1
         elif result.found == result.left:
             table.effects.rejected += 1
+        elif is_delete and result.left is None and isinstance(table, ThingRow):
+            table.was_deleted(left)
         watched = self.remotes[result.system]
         assert isinstance(watched, Watched)
         return watched.was_answered(event, found, left)

@@ -30,7 +30,7 @@ class ThingRow(Table):
     `is_recognised`: a row of ours is told from others for sure. `searched_at`: the place at which a row with its key
     was looked for last. `is_twinned`: a second one was made meanwhile.
     `windows` are edits (act, field) that a write without condition covered before anybody could see them, and those
-    that turned back a write of ours whose answer was lost.
+    that turned back a write of ours whose answer was lost; and deletes (act, None) of a row that we were deleting.
     """
 
     cut: int | None = None
@@ -43,7 +43,7 @@ class ThingRow(Table):
     places: dict[tuple[str, int], int] = field(default_factory=dict)
     begins: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
-    windows: set[tuple[int, str]] = field(default_factory=set)
+    windows: set[tuple[int, str | None]] = field(default_factory=set)
     sent: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
     forms: set[tuple[int, str, Token]] = field(default_factory=set)
     is_recognised: bool = False
@@ -117,15 +117,23 @@ class ThingRow(Table):
         """What the application silently made of values, as far as no answer said so."""
         return {(name, made) for _, name, made in self.forms}
 
-    def was_answered(self, found_at: int, left_at: int, found: Row | None) -> None:
-        """The hub heard of what we wrote between these places, if the row found is really what was there before."""
+    def was_answered(self, found_at: int, left_at: int, found: Row | None, left: Row | None) -> None:
+        """The hub heard of what we wrote between these places, as far as the answer shows what the application made of
+        it, and that it was not there before."""
         self.sent.clear()
-        shown = {} if found is None else self.lens.read(found)
-        self.forms = {
-            (place, name, made)
-            for place, name, made in self.forms
-            if not found_at < place <= left_at or token(shown.get(name)) == made
-        }
+        before, after = ({} if row is None else self.lens.read(row) for row in (found, left))
+
+        def is_told(place: int, name: str) -> bool:
+            made = self.lens.read(self.log[place - 1].after or {}).get(name)
+            return found_at < place <= left_at and before.get(name) != made == after.get(name)
+
+        self.forms = {(place, name, made) for place, name, made in self.forms if not is_told(place, name)}
+
+    def was_deleted(self, left_at: int) -> None:
+        """A delete of ours was answered as done, and the row was gone at this place: by whomever."""
+        act = self.log[left_at - 1].act if left_at else None
+        if act is not None:
+            self.windows.add((act, None))
 
     def _note_forms(self, after: Row, wanted: Mapping[str, Value], is_new: bool) -> None:
         kept = self.lens.read(after)

@@ -83,10 +83,11 @@ class Application:
         self.sights: dict[tuple[int, str], int] = {}
         self.gone: list[tuple[int, str]] = []
         self.made: dict[str, str] = {}
-        self.keys = 0
+        self.keys = self.population = 0
         self.is_away = False
         self.hooks: list[bytes] = []
         self.on_hook: Callable[[], None] = lambda: None
+        self.on_haste: Callable[[str], None] = lambda key: None
         self.pending: dict[str, int] = {}
         self.duplicates: list[str] = []
         self.spent: list[float] = []
@@ -113,8 +114,11 @@ class Application:
     def tell(self, row: ThingRow, event: str) -> None:
         """A row was changed: webhooks, as far as they are sent, when they are sent."""
         local_id = row.local_id
+        self.population += event != "edited"
         if event == "deleted":
             self.gone.append((self.clock_us(), local_id))
+        elif event == "added" and len(row.begins) > 1:
+            self.counts.add("row made anew")
         if "webhook" not in self.nature.flows or self.happens(self.troubles.lost, "webhook lost"):
             return
         if self.pending.get(local_id) and self.happens(self.troubles.coalesced, "webhooks coalesced"):
@@ -175,6 +179,7 @@ class Application:
         window_s = self.nature.window_s
         left_s = int((now_s // window_s + 1) * window_s - now_s) + 1
         again = {"Retry-After": str(left_s)} if self.nature.telling != "bare" else {}
+        self.counts.add("429 with Retry-After" if again else "429 without Retry-After")
         return Reply(429, headers={**self.standing(left_s), **again})
 
     # --- what its API does
@@ -186,19 +191,25 @@ class Application:
         found = [row for row in self._listed() if since_us is None or self._changed_us(row[0]) >= since_us]
         by_key = self.nature.paging == "key"
         found.sort(key=lambda row: _key(row[0]), reverse=not by_key)
-        begin = int(cursor or 0)
+        begin, _, population = (cursor or f"0/{self.population}").partition("/")
+        return self._part(number, found, int(begin), int(population) != self.population)
+
+    def _part(self, number: int, found: "list[tuple[str, SeenRow]]", begin: int, has_shifted: bool) -> Page:
+        by_key = self.nature.paging == "key"
+        if has_shifted and not by_key:
+            self.counts.add("rows shifted between pages")
         if by_key:
             found = [row for row in found if _key(row[0]) > begin]
             part = found[: self.nature.page_size]
-            end = str(_key(part[-1][0])) if part else None
+            end = _key(part[-1][0]) if part else 0
         else:
             found = found[begin:]
             part = found[: self.nature.page_size]
-            end = str(begin + len(part))
+            end = begin + len(part)
         is_last = len(found) <= self.nature.page_size
         if part and self.happens(self.troubles.partial, "page partial"):
             return Page([self._noted(number, row) for _, row in part[: len(part) // 2]])
-        return Page([self._noted(number, row) for _, row in part], None if is_last else end)
+        return Page([self._noted(number, row) for _, row in part], None if is_last else f"{end}/{self.population}")
 
     def removed(self, since_us: int) -> list[str]:
         """Keys of rows removed since then."""
@@ -207,7 +218,12 @@ class Application:
     def get(self, number: int, local_id: str) -> Found | None:
         """A row."""
         found = next((row for one, row in self._listed() if one == local_id), None)
-        return None if found is None else self._noted(number, found)
+        if found is None:
+            return None
+        if local_id not in self.extras and self.happens(self.troubles.hasty, "edited in haste"):
+            delay_s = self.chance.uniform(0.001, 2 * self.troubles.slow_s)
+            asyncio.get_running_loop().call_later(delay_s, self.on_haste, str(found.values["k"]))
+        return self._noted(number, found)
 
     def find(self, number: int, wanted: Mapping[str, Any]) -> list[Found]:
         """Rows with these values."""
@@ -231,6 +247,7 @@ class Application:
         if row.row is not None:
             return self._duplicated(row, after)
         wanted = {column: values.get(column) for column in row.lens.columns}
+        self._count_alteration(wanted, after)
         row.api_writes(wanted, self.now_us(), self.clock_us(), values.get("marker"))
         self.made[idempotency_key] = row.local_id
         return self._noted(number, self._seen(row))
@@ -247,6 +264,7 @@ class Application:
             row.covers(before.place if isinstance(before, SeenRow) else 0, written)
         row.repeats(written)
         row.sent.append((len(row.log) + (after != row.row), dict(written)))
+        self._count_alteration(written, after)
         if after != row.row:
             row.api_writes(written, self.now_us(), self.clock_us())
         elif self.nature.touchy:
@@ -264,7 +282,16 @@ class Application:
             return
         if not self.nature.abilities.conditional and isinstance(before, SeenRow):
             row.covers(before.place, dict.fromkeys(row.lens.columns))
+        self.counts.add("row deleted by us")
         row.api_writes(None, self.now_us(), self.clock_us())
+
+    def _count_alteration(self, wanted: Row, after: Row) -> None:
+        if any(value != after[column] for column, value in wanted.items()):
+            self.counts.add("value altered silently")
+
+    def has_twins(self, key: str) -> bool:
+        """Whether there are two rows of a record now."""
+        return self.rows[key].row is not None and any(values["k"] == key for values in self.extras.values())
 
     def _row(self, before: Found) -> ThingRow:
         row = next((one for one in self.rows.values() if one.local_id == before.local_id), None)

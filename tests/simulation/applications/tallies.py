@@ -8,6 +8,43 @@ from tests.simulation.applications.rows import ThingRow
 if TYPE_CHECKING:
     from tests.simulation.applications.worlds import ThingsWorld
 
+FLOOR_HISTORIES = 60
+FAULTS = (
+    "webhook lost",
+    "webhook late",
+    "webhook repeated",
+    "webhooks reordered",
+    "webhooks coalesced",
+    "429 with Retry-After",
+    "429 without Retry-After",
+    "429 by the limit",
+    "others used the budget",
+    "error without effect",
+    "error after effect",
+    "cut without effect",
+    "cut after effect",
+    "value altered silently",
+    "page empty",
+    "page partial",
+    "rows shifted between pages",
+    "clock an hour off",
+    "clock set back",
+    "asked while away",
+    "edited in haste",
+    "moved",
+    "killed before the note of an intent",
+    "killed after the note of an intent",
+    "killed after a write",
+    "killed before the note of a result",
+    "killed after the note of a result",
+    "killed after the answers were sent",
+    "killed at any time",
+    "kafka away",
+    "row deleted by us",
+    "row made anew",
+    "command set aside",
+)
+
 
 @dataclass
 class Tally:
@@ -25,6 +62,10 @@ class Tally:
     def faults(self) -> int:
         """Mishaps of all kinds."""
         return sum(self.met.values())
+
+    def missing(self) -> list[str]:
+        """Faults that were not met, though there were histories enough."""
+        return [name for name in FAULTS if name not in self.met] if self.histories >= FLOOR_HISTORIES else []
 
     def add(self, other: "Tally") -> None:
         """What another campaign met counts here, too."""
@@ -53,7 +94,8 @@ class Tally:
     def _count_windows(self, world: "ThingsWorld") -> None:
         rows = [row for record in world.records for row in record.all_tables if isinstance(row, ThingRow)]
         counted = {
-            "covered": sum(len({act for act, _ in row.windows}) for row in rows),
+            "covered": sum(len({act for act, name in row.windows if name is not None}) for row in rows),
+            "deleted at once": sum(len([act for act, name in row.windows if name is None]) for row in rows),
             "form": sum(len(row.forms) for row in rows),
             "twins": sum(row.is_twinned for row in rows),
         }

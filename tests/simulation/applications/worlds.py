@@ -20,6 +20,7 @@ from tests.simulation.applications.records import Record
 from tests.simulation.applications.rows import ThingRow
 from tests.simulation.applications.servers import Application, Counts
 from tests.simulation.chances import Chance
+from tests.simulation.draws import HOUR_US
 from tests.simulation.tables import Mistakes, Table
 
 BEGIN_US = 1_700_000_000_000_000
@@ -97,6 +98,9 @@ class ThingsWorld:
                     await asyncio.sleep(0.01)
         for application in self.applications.values():
             application.hooks.clear()
+            application.on_haste = lambda key, name=application.name: self._haste(name, key)  # type: ignore[misc]
+            if abs(application.nature.skew_us) == HOUR_US:
+                self.counts.add("clock an hour off")
         self._trouble(self.plan.troubles)
         for database in self.databases:
             database.load()
@@ -239,6 +243,12 @@ class ThingsWorld:
         application.is_away = True
         application.counts.add("away")
         self.loop.call_later(self.random.uniform(1.0, 60.0), self._come_back, application)
+
+    def _haste(self, name: str, key: str) -> None:
+        """A user edits a row that has just been read."""
+        record = next(one for one in self.records if one.key == key)
+        if record.tables[name].row is not None:
+            record.users.edit(record.tables[name])
 
     def _come_back(self, application: Application) -> None:
         application.is_away = False
