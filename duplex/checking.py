@@ -2,15 +2,16 @@
 
 import itertools
 import random
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 
-from connectors.base import ColumnInfo, TableInfo
+from connectors.base import ColumnInfo, Connector, TableInfo
 from connectors.errors import ConnectorsError, RefusedError
 from connectors.webhook.settings import read_endpoints
-from duplex import policies, systems, unwritable
+from duplex import policies, probing, systems, unwritable
 from schemas.project.columns import check_columns
-from schemas.project.findings import Finding
+from schemas.project.findings import Finding, path_text
 from schemas.project.loading import Loaded
 from streams.errors import MappingError
 from streams.mapping.compiled import compile_lens
@@ -38,14 +39,28 @@ class Checked:
 
 
 async def check_file(loaded: Loaded) -> Checked:
-    """What can be said without any system: the file by itself, and the functions that it names."""
-    tried = await policies.tried(loaded)
-    return Checked((*loaded.warnings, *tried.faults), {}, {}, tried.facts)
+    """What can be said without any system: the file by itself, the settings of its systems, and its functions."""
+    async with _opened(loaded) as (connectors, refused):
+        return await _alone(loaded, connectors, refused)
 
 
-async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
-    """Compare the file with the systems' tables, and try every mapping and policy function on generated values."""
-    alone = await check_file(loaded)
+async def check_all(loaded: Loaded) -> Checked:
+    """As `check`, and opens the systems for it: settings that a connector does not take are findings among the others.
+    Each application is asked for a first page, and what needs no installation is judged as well."""
+    async with _opened(loaded) as (connectors, refused):
+        problems = await probing.problems(loaded, connectors)
+        checked = await check(loaded, connectors, asking=True)
+        alone = await _alone(loaded, connectors, refused)
+        # Of a table that is missing, the connector itself says why.
+        told = {finding.path for finding in problems} & _missing(loaded, checked.tables)
+        kept = [finding for finding in checked.findings if finding.path not in told]
+        return replace(checked, findings=tuple(dict.fromkeys((*alone.findings, *kept, *problems))))
+
+
+async def check(loaded: Loaded, connectors: systems.Connectors, *, asking: bool = False) -> Checked:
+    """Compare the file with the systems' tables, and try every mapping and policy function on generated values.
+    `asking`: an application that only declares its tables is asked for some of its rows."""
+    alone = await _alone(loaded, connectors, ())
     found = await systems.discover(loaded.project, connectors)
     tables: dict[tuple[str, str], TableInfo] = {}
     silent: dict[str, ConnectorsError] = {}
@@ -54,24 +69,59 @@ async def check(loaded: Loaded, connectors: systems.Connectors) -> Checked:
             silent[system] = answer
         else:
             tables |= {(system, entity): table for entity, table in answer.items()}
-    findings = [*alone.findings, *unwritable.findings(loaded, connectors), *_webhooks(loaded)]
-    findings += [*_against_columns(loaded, tables, silent), *_keys(loaded, tables)]
-    if not silent and not any(finding.severity == "error" for finding in findings):
+    asked = await probing.asked(loaded, connectors) if asking else probing.NOTHING
+    silent |= asked.silent
+    unknown = {name for name in systems.used(loaded.project) if name in silent or name not in connectors}
+    findings = [*alone.findings, *asked.findings, *_against_columns(loaded, tables, unknown), *_keys(loaded, tables)]
+    if not unknown and not any(finding.severity == "error" for finding in findings):
         findings += laws(loaded, tables)
     return Checked(tuple(findings), tables, silent, alone.facts)
 
 
+def _missing(loaded: Loaded, tables: Tables) -> set[str]:
+    """The paths of tables that were not found."""
+    held = {(system, name) for name, entity in loaded.project.entities.items() for system in entity.systems}
+    return {path_text(("entities", name, "systems", system, "table")) for system, name in held - tables.keys()}
+
+
+@asynccontextmanager
+async def _opened(loaded: Loaded) -> AsyncIterator[tuple[systems.Connectors, list[Finding]]]:
+    """A connector for each system whose settings are right, and what is wrong with those of the others."""
+    connectors: dict[str, Connector] = {}
+    refused: list[Finding] = []
+    async with AsyncExitStack() as stack:
+        for name in systems.used(loaded.project):
+            try:
+                connectors[name] = systems.made(loaded.project, name)
+                stack.push_async_callback(connectors[name].close)
+            except RefusedError as error:
+                refused.append(probing.refusal(loaded, error))
+        yield connectors, refused
+
+
+async def _alone(loaded: Loaded, connectors: systems.Connectors, refused: Iterable[Finding]) -> Checked:
+    tried = await policies.tried(loaded)
+    told = [*loaded.warnings, *tried.faults, *refused, *unwritable.findings(loaded, connectors), *_webhooks(loaded)]
+    return Checked(tuple(told), {}, {}, tried.facts)
+
+
 def _webhooks(loaded: Loaded) -> Iterator[Finding]:
-    """Webhooks that the bridge would not take."""
+    """Webhooks that the bridge would not take: by themselves, and, where each is right, beside each other."""
     names = systems.hooked(loaded.project)
+    alone = [finding for name in names for finding in _endpoints(loaded, (name,))]
+    yield from alone or _endpoints(loaded, names)
+
+
+def _endpoints(loaded: Loaded, names: Sequence[str]) -> list[Finding]:
     options = {name: loaded.project.systems[name].options for name in names}
     try:
         read_endpoints(options, dict.fromkeys(names, ""))
     except RefusedError as error:
-        yield loaded.positions.finding(("systems", error.system, "webhook"), str(error), at_key=True)
+        return [probing.refusal(loaded, error, ("systems", error.system, "webhook"))]
+    return []
 
 
-def _against_columns(loaded: Loaded, tables: Tables, silent: Mapping[str, object]) -> list[Finding]:
+def _against_columns(loaded: Loaded, tables: Tables, silent: Iterable[str]) -> list[Finding]:
     columns: dict[tuple[str, str], Mapping[str, ColumnInfo]] = {
         place: {column.name: column for column in table.columns} for place, table in tables.items()
     }

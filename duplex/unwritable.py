@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from connectors.base import Connector, Kind
+from connectors.registry import kind_of
 from connectors.remote.connector import RemoteConnector
 from duplex import systems
 from schemas.project.findings import Finding, Path
@@ -39,17 +40,17 @@ class _Held:
 
 def findings(loaded: Loaded, connectors: systems.Connectors) -> Iterator[Finding]:
     """What the file would have written in vain, and fields whose edits elsewhere could never be told."""
-    kinds = systems.kinds(loaded.project)
+    kinds = {name: kind_of(loaded.project.systems[name].connector, name) for name in connectors}
     for name, entity in loaded.project.entities.items():
         for system, held in entity.systems.items():
-            ways = _ways(kinds[system], connectors.get(system), held.table)
+            ways = _ways(kinds[system], connectors[system], held.table) if system in kinds else ALL
             if "u" not in ways:
                 one = _Held(name, entity, system, held, ways, kinds[system])
                 yield from _written(loaded, one)
                 yield from _unowned(loaded, one)
 
 
-def _ways(kind: Kind, connector: Connector | None, table: str) -> frozenset[str]:
+def _ways(kind: Kind, connector: Connector, table: str) -> frozenset[str]:
     if not kind.writes:
         return frozenset()
     api = connector.apis.get(table) if isinstance(connector, RemoteConnector) else None

@@ -19,13 +19,19 @@ async def check(cluster: Cluster, group: str, readers: Readers, specs: Sequence[
     for spec in specs:
         table = readers.table(spec)
         if table is None or table.topic not in present:
-            name = f"no topic is named {spec.table}" if table is None else f"there is no topic {table.topic}"
-            remedy = f"Look at systems.{cluster.system}.topics."
-            found.append(Problem(cluster.system, spec.entity, name, remedy))
+            found.append(_missing(cluster.system, spec, table, readers))
             continue
         topic = present[table.topic]
         found += [one async for one in _of_topic(cluster, group, readers, spec, table, topic)]
     return found
+
+
+def _missing(system: str, spec: TableSpec, table: Table | None, readers: Readers) -> Problem:
+    if table is None:
+        what = f"no topic is named {spec.table}; there are {', '.join(readers.names)}"
+        return Problem(system, spec.entity, what, f"Correct it, or add it to systems.{system}.topics.")
+    what = f"there is no topic {table.topic} in the cluster of {system}"
+    return Problem(system, spec.entity, what, f"Correct systems.{system}.topics.{spec.table}.topic, or have it made.")
 
 
 async def _of_topic(

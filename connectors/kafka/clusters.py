@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Boolean, CompactArray, CompactString, Int16, Int32, Int64, Schema, TaggedFields
 
@@ -112,9 +112,10 @@ class Cluster:
 
     def unreachable(self, error: object) -> UnreachableError:
         """The error for a cluster that does not answer."""
-        return UnreachableError(
-            self.system, self.address, f"systems.{self.system}.bootstrap", str(error) or repr(error)
-        )
+        reason = str(error) or repr(error)
+        if isinstance(error, KafkaConnectionError):
+            reason = "no connection (is it running, and is this its listener's address and protocol?)"
+        return UnreachableError(self.system, self.address, f"systems.{self.system}.bootstrap", reason)
 
     @asynccontextmanager
     async def reached(self) -> AsyncIterator[None]:

@@ -20,6 +20,11 @@ class Readers:
         registry = settings.registry
         self._registry = None if registry is None else RegistryClient(settings.system, registry)
 
+    @property
+    def names(self) -> Sequence[str]:
+        """What the topics are called in the project file."""
+        return list(self._settings.tables)
+
     def table(self, spec: TableSpec) -> Table | None:
         """The table of an entity, with the key that the entity names; None where there is no such table."""
         found = self._settings.tables.get(spec.table)

@@ -205,7 +205,10 @@ class Rows:
 
     def _key(self, message: Message) -> Datum:
         if message.key is not None:
-            return self._key_wire.read(message.key)
+            try:
+                return self._key_wire.read(message.key)
+            except UnreadableError as error:
+                raise UnreadableError(f"its key: {error.reason}") from error
         if not self._single:
             why = "messages of one row may be in several partitions then, and their order is lost"
             raise UnreadableError(f"it has no key: {why}")

@@ -15,6 +15,7 @@ from connectors.kafka import forms
 from connectors.kafka.errors import UnreadableError
 from connectors.kafka.networks import read_networks
 from schemas.errors import SchemasError
+from schemas.project import column_types
 from schemas.project.kafka import client_options
 from schemas.project.model import Kafka
 
@@ -29,6 +30,11 @@ TOPIC_SETTINGS = ("topic", "format", "key", "key_format", "columns", "origin", "
 COLUMN_SETTINGS = ("type", "encoding", "path")
 REGISTRY_SETTINGS = ("url", "username", "password", "networks", "insecure")
 NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
+TYPES = ("text", "bigint", "integer", "numeric", "double precision", "boolean", "date", "timestamp", "timestamptz",
+         "uuid", "jsonb", "bytea")  # fmt: skip
+OPAQUE_TYPES = ("interval", "time with time zone", "timetz", "xml", "inet", "cidr", "macaddr", "money", "bit",
+                "bit varying", "point", "tsvector", "ltree", "hstore", "geometry", "geography")  # fmt: skip
+ARGUMENTS = re.compile(r"\([^)]*\)|\[\]")
 REMEDY = "docs/connectors/kafka.md names every setting."
 NOT_OF_ROWS = {
     "__debezium-heartbeat": "Debezium's heartbeats",
@@ -219,7 +225,7 @@ def _columns(place: Place, given: Any) -> dict[str, Column]:
 
 def _column(place: Place, name: str, given: Any) -> Column:
     if isinstance(given, str):
-        return Column(given, None, (name,))
+        return Column(_type(place, name, given), None, (name,))
     found = place.mapping(name, given, COLUMN_SETTINGS)
     inner, encoding = place.inner(name), found.get("encoding")
     if encoding is not None:
@@ -229,7 +235,18 @@ def _column(place: Place, name: str, given: Any) -> Column:
             raise inner.refused("encoding", error.reason, "Use one of them.") from error
     path = found.get("path", name if "path" not in found else None)
     steps = (name,) if "path" not in found else tuple(inner.text("path", path).split("."))
-    return Column(inner.text("type", found.get("type")), encoding, steps)
+    return Column(_type(inner, "type", found.get("type")), encoding, steps)
+
+
+def _type(place: Place, key: str, given: Any) -> str:
+    """A type that rows can have. One that nobody knows would be carried as text, whatever the messages hold."""
+    text = place.text(key, given)
+    kind, name = column_types.parse(text), ARGUMENTS.sub("", text).strip().lower()
+    if (kind.item or kind).kind == "opaque" and name not in OPAQUE_TYPES:
+        near = difflib.get_close_matches(name, TYPES, n=1)
+        remedy = f"Did you mean {near[0]}?" if near else f"Use {', '.join(TYPES)} …, or a list of one (text[])."
+        raise place.refused(key, f"{text!r} is no type", remedy)
+    return text
 
 
 def _origin(place: Place, given: Any) -> Origin | None:

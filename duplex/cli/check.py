@@ -1,6 +1,6 @@
 """`duplex check`."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from duplex.cli import options, output
 if TYPE_CHECKING:
     from duplex.checking import Checked
     from schemas.project.findings import Finding
+    from schemas.project.loading import Loaded
 
 
 def check(
@@ -25,20 +26,13 @@ def check(
         loaded = projects.load(project)
     except ProjectFileError as error:
         return _answer(Checked(error.findings, {}, {}), as_json)
-    return _answer(output.run(_offline(loaded) if offline else _live(loaded)), as_json)
+    return _answer(output.run(_checked(loaded, offline)), as_json)
 
 
-async def _offline(loaded: Any) -> "Checked":
+async def _checked(loaded: "Loaded", offline: bool) -> "Checked":
     from duplex import checking
 
-    return await checking.check_file(loaded)
-
-
-async def _live(loaded: Any) -> "Checked":
-    from duplex import checking, systems
-
-    async with systems.opened(loaded.project) as connectors:
-        return await checking.check(loaded, connectors)
+    return await (checking.check_file(loaded) if offline else checking.check_all(loaded))
 
 
 def _answer(checked: "Checked", as_json: bool) -> None:

@@ -94,6 +94,11 @@ def test_what_is_no_row_is_refused_with_the_reason(value: bytes, why: str) -> No
         read(Message(b'{"id":1}', value))
 
 
+def test_what_cannot_be_understood_of_a_key_is_said_of_the_key() -> None:
+    with pytest.raises(UnreadableError, match="its key: it is no JSON"):
+        read(Message(b"DE-1", b'{"id":1,"email":"a"}'))
+
+
 def test_a_row_with_its_schema_needs_no_columns_declared() -> None:
     fields = (field("id", "int32"), field("email", "string"))
     value = {"schema": struct(*fields), "payload": {"id": 1, "email": "a"}}

@@ -48,6 +48,8 @@ REFUSED = [
     (options(PLAIN | {"columns": {"id": {"typ": "bigint"}}}), "typ: there is no such setting. Did you mean type"),
     (options(PLAIN | {"columns": {"id": {"type": "bigint", "encoding": "roman"}}}), "'roman' is no encoding"),
     (options(PLAIN | {"columns": {"id": 7}}), "no mapping"),
+    (options(PLAIN | {"columns": {"id": "bigiint"}}), "columns.id: 'bigiint' is no type. Did you mean bigint"),
+    (options(PLAIN | {"columns": {"id": {"type": "numric(5,2)[]"}}}), "'numric.*is no type. Did you mean numeric"),
     (options(PLAIN | {"origin": {"header": "x", "ignore": "duplex"}}), "no list of texts"),
     (options(PLAIN | {"absent": "skip"}), "not one of refuse, null"),
     (options(TABLE | {"format": "avro"}), r"registry: it is missing"),
@@ -91,3 +93,9 @@ async def test_an_entity_of_a_table_that_is_not_declared_is_refused() -> None:
     spec = TableSpec("invoice", "invoices", (), ())
     with pytest.raises(RefusedError, match="no topic is named invoices; there are customers"):
         made.readers.require(spec)
+
+
+@pytest.mark.parametrize("kind", ["numeric(5,2)", "text[]", "Interval", "bit varying(4)", "character varying(40)"])
+def test_a_type_may_be_any_that_a_row_can_have(kind: str) -> None:
+    found = read_settings("legacy", options(PLAIN | {"columns": {"id": "bigint", "it": kind}}))
+    assert found.tables["customers"].columns["it"].type == kind
