@@ -1,0 +1,178 @@
+"""What a process that ends at the wrong moment, or a clock that is set back, must not do: found by simulated histories
+(`tests/simulation/applications`), each kept here by itself."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.base import Effect
+from connectors.errors import UnreachableError
+from connectors.remote.memory import able
+from schemas.messages import Command
+from tests.unit.remote.bench import SPEC, Bench, bench, row
+from tests.unit.remote.hub import until
+from tests.unit.remote.test_sink import ADA, RENAME, crash_after_write, park, renamed, troubled
+
+HOUR_US = 3_600_000_000
+
+
+def restart_an_hour_earlier(blog: Bench) -> None:
+    """The next process runs on a machine whose clock is an hour slow."""
+    blog.clock.at_us -= HOUR_US
+    blog.restart()
+
+
+async def told_but_not_noted(blog: Bench) -> int:
+    """A look is in Kafka, and the process ends before that is noted; the look's number."""
+    (change,) = await blog.read(lambda found: len(found) >= 1, acked=False)
+    return change.seq
+
+
+async def test_the_end_of_a_row_is_told_though_the_row_was_not_noted() -> None:
+    blog = bench()
+    await blog.load()
+    ada = blog.members.insert(**ADA)
+    number = await told_but_not_noted(blog)
+    blog.members.delete(ada)
+    blog.restart()
+    (change,) = await blog.next()
+    assert (change.op, change.local_id) == ("d", ada) and change.seq > number
+
+
+async def test_a_row_that_returned_to_what_was_noted_is_told_again() -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    blog.members.update(ada, name="Countess")
+    await told_but_not_noted(blog)
+    blog.members.update(ada, name="Ada")
+    blog.restart()
+    (change,) = await blog.next()
+    assert row(change.after)["name"] == "Ada"
+
+
+async def test_the_same_version_is_told_again_where_it_may_not_have_arrived() -> None:
+    blog = bench(versioned=True)
+    await blog.load()
+    blog.members.insert(**ADA)
+    number = await told_but_not_noted(blog)
+    blog.restart()
+    (change,) = await blog.next()
+    assert change.seq == number
+
+
+async def test_looks_after_a_crash_come_later_though_the_clock_was_set_back() -> None:
+    blog = bench()
+    await blog.load()
+    ada = blog.members.insert(**ADA)
+    number = await told_but_not_noted(blog)
+    restart_an_hour_earlier(blog)
+    blog.members.update(ada, name="Countess")
+    (change,) = await blog.next()
+    assert change.seq > number
+
+
+async def test_what_is_left_comes_after_what_was_found_though_the_clock_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    command = renamed(blog, blog.members.insert(**ADA))
+    crash_after_write(blog, monkeypatch)
+    with pytest.raises(UnreachableError):
+        await blog.apply(command)
+    restart_an_hour_earlier(blog)
+    result = await blog.result(command)
+    assert result.found_order < result.left_order
+
+
+async def test_a_sweep_goes_on_though_the_clock_was_set_back() -> None:
+    blog = bench(page_size=2)
+    ids = [blog.members.insert(email=f"{number}@example.org") for number in range(6)]
+    await blog.read(lambda found: len(found) >= 4)
+    restart_an_hour_earlier(blog)
+    rest = await blog.load()
+    assert {change.local_id for change in rest} >= set(ids[4:])
+    assert blog.clock.at_us < HOUR_US // 2 + 1_700_000_000_000_000 - HOUR_US // 2
+
+
+@pytest.mark.parametrize("how", ["idempotent", "marker"])
+async def test_an_edit_of_a_row_just_made_is_not_taken_for_the_application_s_form(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blog = bench(able(idempotent=True) if how == "idempotent" else able(marker="name"))
+    blog.specs = (replace(SPEC, match=(), columns=("email", "credit"), units=(("email",), ("credit",))),)
+    await blog.load()
+    create = blog.commands.create({"email": "eve@example.org", "credit": None})
+    crash_after_write(blog, monkeypatch, "create")
+    with pytest.raises(UnreachableError):
+        await blog.apply(create)
+    (eve,) = blog.members.rows()
+    blog.members.update(eve, credit="7")
+    blog.restart()
+    result = await blog.result(create)
+    assert (result.found, row(result.left)["credit"]) == (None, None)
+    blog.connector._engine.creates.end("contact", create.id)  # type: ignore[union-attr]
+    (change,) = await blog.next()
+    assert row(change.after)["credit"] == "7" and change.seq > result.left_order
+
+
+async def test_a_command_that_was_answered_late_opens_no_other_to_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    sink = blog.sink()
+    await park(sink, commands)
+    bob = commands[1]
+    await sink.apply([blog.commands.create({"email": "eve@example.org"})])
+    monkeypatch.undo()
+    blog.clock.at_us += HOUR_US
+    await sink.reported(await sink.retry_parked())
+    await sink.apply([blog.commands.create({"email": "joe@example.org"})])
+    blog.members.update(str(bob.local_id), name="Ada")
+    blog.restart()
+    assert [effect.result for effect in await blog.apply(bob)] == [None]
+    assert blog.members.rows()[str(bob.local_id)]["name"] == "Ada"
+    assert blog.members.rows()[ada]["name"] == "Countess"
+
+
+async def test_an_answer_may_be_reported_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, _ = troubled(blog, monkeypatch)
+    sink = blog.sink()
+    await park(sink, commands)
+    monkeypatch.undo()
+    blog.clock.at_us += HOUR_US
+    effects = list(await sink.retry_parked())
+    await asyncio.gather(sink.reported(effects), sink.reported(effects))
+    assert list(await sink.retry_parked()) == []
+
+
+async def test_the_answer_of_a_command_overtaken_while_it_was_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    sink = blog.sink()
+    await park(sink, commands)
+    monkeypatch.undo()
+    blog.clock.at_us += HOUR_US
+    newer = msgspec.structs.replace(commands[0], number=2, id=f"{commands[0].record_id}/blog/2", offset=99)
+    effects = await _overtaken(blog, sink, newer, monkeypatch)
+    assert [effect.command for effect in effects] == [commands[0].id]
+    assert blog.members.rows()[ada]["name"] == RENAME[1]["name"]
+
+
+async def _overtaken(blog: Bench, sink: Any, newer: Command, monkeypatch: pytest.MonkeyPatch) -> list[Effect]:
+    """The newer command of the record comes while the one that waits is being written."""
+    inner, overtaking = blog.api.update, list[asyncio.Task[Any]]()
+
+    async def update(*arguments: Any) -> Any:
+        monkeypatch.undo()
+        overtaking.append(asyncio.create_task(sink.apply([newer])))
+        await until(lambda: not blog.notes.names("parked/"), 1000, lambda: "it still waits")
+        return await inner(*arguments)
+
+    monkeypatch.setattr(blog.api, "update", update)
+    effects = list(await sink.retry_parked())
+    await asyncio.gather(*overtaking)
+    return effects
