@@ -32,7 +32,7 @@ test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to ch
 test-apps: setup ## install Ghost, Tryton and Debezium, once, outside the tree, and test against them
 	@$(BIN)/python -m duplex.examples
 	@$(BIN)/python -m tests.apps.debezium.installing
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
+	@DUPLEX_PLAY_EXAMPLES=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 	@$(BIN)/ruff check .

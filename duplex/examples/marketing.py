@@ -76,6 +76,7 @@ def contacts(connection: asyncpg.Connection) -> Table:
 async def opened(place: Place) -> AsyncIterator[Showing]:
     """A site of its own, with an integration whose webhooks go to the bridge."""
     assert place.installation is not None
+    installing.node()
     site = running.site(place.installation, place.folder)
     try:
         await asyncio.to_thread(site.start)

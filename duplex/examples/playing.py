@@ -30,7 +30,7 @@ from schemas.messages import Conflict
 from schemas.topics import Topics
 
 EXAMPLES: Mapping[str, Example] = {one.name: one for one in (two_databases.EXAMPLE, marketing.EXAMPLE, erp.EXAMPLE)}
-LANDING_LIMIT_S = 120.0
+LANDING_LIMIT_S = 180.0
 SETTLE_LIMIT_S = 30.0
 POLL_S = 0.1
 
@@ -41,7 +41,7 @@ def run(name: str, *, once: bool, json: bool) -> int:
     Raises UnknownExampleError, ApplicationError, DuplexError.
     """
     projects.folder(name)
-    console = Console(stderr=json, highlight=False)
+    console = Console(stderr=json, highlight=False, soft_wrap=True)
     with stages.alone(default_home().root / "demo"):
         found = asyncio.run(_play(EXAMPLES[name], console, once=once))
     if json:

@@ -24,7 +24,7 @@ from duplex.examples.tryton.user import User
 @pytest.fixture(scope="module")
 def ghost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """A started Ghost site. What it printed is shown when a test fails."""
-    site = ghost_running.site(_installed(ghost_installing.RECIPE), tmp_path_factory.mktemp("ghost"))
+    site = ghost_running.site(installed(ghost_installing.RECIPE), tmp_path_factory.mktemp("ghost"))
     try:
         site.start()
         yield site
@@ -36,7 +36,7 @@ def ghost(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
 @pytest.fixture(scope="module")
 def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
     """A started Tryton server. What it printed is shown when a test fails."""
-    server = tryton_running.server(_installed(tryton_installing.RECIPE), tmp_path_factory.mktemp("tryton"))
+    server = tryton_running.server(installed(tryton_installing.RECIPE), tmp_path_factory.mktemp("tryton"))
     try:
         server.start()
         yield server
@@ -67,7 +67,8 @@ def person() -> str:
     return f"p{uuid.uuid4().hex[:10]}"
 
 
-def _installed(recipe: Recipe) -> Path:
+def installed(recipe: Recipe) -> Path:
+    """Where an application lies; the test is skipped, and says so, where it is not installed."""
     if not recipe.installed:
         pytest.skip(f"{recipe.name} is not installed: `make test-apps` installs it (minutes, once) and runs this")
     return recipe.folder

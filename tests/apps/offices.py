@@ -1,16 +1,16 @@
 """An example under the real program: its project file as users copy it, on a database and topics of its own."""
 
 import json
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from duplex.embedded.processes import free_port
+from duplex.examples import projects
 from tests.acceptance.blogs import taken
-from tests.acceptance.shops import Shop
-from tests.apps.declared import EXAMPLES
+from tests.acceptance.shops import Shop, connected
+from tests.acceptance.showings import kill, part
 from tests.conftest import NewDatabase
 from tests.waiting import eventually
 
@@ -23,6 +23,30 @@ class Office(Shop):
     async def sql(self, statement: str) -> None:
         """Somebody works in the CRM."""
         await self.execute(self.crm, statement)
+
+    @asynccontextmanager
+    async def unseen(self, statement: str) -> AsyncIterator[None]:
+        """Somebody in the CRM has written, and nobody can know it before the block ends."""
+        async with connected(self.crm) as connection, connection.transaction():
+            await connection.execute(statement)
+            yield
+
+    async def kill(self, *words: str) -> None:
+        """`kill -9` a part of the running program, or all of it, which is then started again."""
+        assert self.process is not None
+        supervisor = self.process
+        if words:
+            await kill(lambda: part({supervisor.pid}, *words), *words)
+            return
+        supervisor.kill()
+        await supervisor.wait()
+        await self.start()
+
+    async def clash(self, key: str, field: str) -> set[str]:
+        """The values that contradicted each other in a field of one record, as the conflicts name them."""
+        words = ("--all", "--record", key, "--field", field)
+        found = (await self.json("conflicts", "list", *words))["conflicts"]
+        return {one[side]["value"] for one in found for side in ("current", "incoming")}
 
     async def row(self, table: str, column: str, value: str) -> dict[str, Any] | None:
         """The CRM's row with this value."""
@@ -39,10 +63,8 @@ async def office(
     made = Office(folder, bootstrap, await new_database("crm"), "")
     made.environment.update(environment)
     made.port = free_port()
-    text = (EXAMPLES / example / "duplex.yaml").read_text()
-    text = re.sub(r"^pipeline: .*$", f"pipeline: {pipeline}\nbridge: {{port: {made.port}}}", text, flags=re.MULTILINE)
-    (folder / "duplex.yaml").write_text(text.replace("poll: 30s", "poll: 2s").replace("sweep: 1m", "sweep: 5s"))
-    await made.sql((EXAMPLES / example / "crm.sql").read_text())
+    (folder / "duplex.yaml").write_text(projects.hastened(example, pipeline, made.port))
+    await made.sql(projects.text(example, "crm.sql"))
     try:
         yield made
     finally:

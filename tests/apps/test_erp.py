@@ -3,22 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from duplex.examples.applications import Application
+from duplex.examples.erp import Parties, customers
+from duplex.examples.steps import Pair
+from duplex.examples.tryton.business import founded, opened
 from duplex.examples.tryton.user import User
 from tests.acceptance.conftest import topics_of
+from tests.acceptance.shops import connected
+from tests.apps.bursts import Burst, Kill
 from tests.apps.offices import Office, begin, office
-from tests.apps.test_tryton_api import a_company, a_lamp, environment
+from tests.apps.test_tryton_api import environment
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
 
 LIMIT_S = 120.0
+PARTS = (("system", "erp"), ("processors",), ("sink", "crm"), ("system", "erp"))
 SHOWN = ("name", "code", "active", "addresses.street", "addresses.city", "addresses.postal_code")
 
 
@@ -53,6 +60,24 @@ class Business:
         found = await eventually(same, LIMIT_S, f"{code} is not {wanted} in both")
         assert found is not None
         return int(found["id"])
+
+    async def one_of(self, code: str, *names: str) -> str:
+        """Wait until both give this customer the same one of these names; that name."""
+
+        async def same() -> str | None:
+            party, customer = await self.party(code), await self.office.row("customers", "number", code)
+            found = {party and party["name"], customer and customer["name"]}
+            [name, *more] = found
+            return name if not more and name in names else None
+
+        found = await eventually(same, LIMIT_S, f"{code} has not one of {names}")
+        assert found is not None
+        return found
+
+    async def restart(self) -> None:
+        """`kill -9` the server, and start it again; sessions outlive it."""
+        await asyncio.to_thread(self.server.kill)
+        await asyncio.to_thread(self.server.start)
 
     async def shows(self, table: str, column: str, value: str, **wanted: Any) -> None:
         """Wait until the CRM says these things of an order or a product."""
@@ -136,20 +161,50 @@ async def test_an_archived_party_is_deleted_in_the_crm(both: Business) -> None:
     await eventually(gone, LIMIT_S, "C5 is still a customer")
 
 
-async def test_stock_and_the_state_of_orders_come_back(both: Business) -> None:
-    company = await a_company(both.user, "office")
-    await both.user.call("model.product.template.create", [a_lamp("L-1")], context=company)
-    [product] = await both.user.search("product.product", [["code", "=", "L-1"]], "code")
-    move = {"product": product["id"], "unit": 1, "quantity": 7.0, "from_location": 4, "to_location": 3, **company}
-    made = await both.user.call("model.stock.move.create", [move], context=company)
-    await both.user.call("model.stock.move.do", made, context=company)
-    order = {"party": await both.agree("C1001"), "reference": "O-1", "currency": 1, **company}
-    [sale] = await both.user.call("model.sale.sale.create", [order], context=company)
-    await both.shows("orders", "number", "O-1", state="draft", payment="none")
-    await both.user.call("model.sale.sale.cancel", [sale], context=company)
-    await both.shows("orders", "number", "O-1", state="cancelled")
+async def test_stock_comes_back_and_so_does_what_becomes_of_an_order_until_it_is_paid(both: Business) -> None:
+    books = await opened(await founded(both.user, "Lamps & Co"))
+    lamp = await books.company.stocked("L-1", "Lamp", 7.0, "12.50", books.category)
+    order = await books.ordered(await both.agree("C1001"), lamp, "O-1", 2.0, "12.50")
+    await both.shows("orders", "number", "O-1", state="processing", payment="pending")
+    invoice = await books.invoiced(order)
+    await both.shows("orders", "number", "O-1", payment="awaiting payment")
+    await books.paid(invoice)
+    await both.shows("orders", "number", "O-1", payment="paid")
     await both.office.json("sync", "now", "erp")
     await both.shows("products", "code", "L-1", name="Lamp", stock=7)
+    await books.company.delivered(lamp, 3.0)
+    await both.shows("products", "code", "L-1", stock=10)
+
+
+async def test_what_the_erp_alone_knows_is_set_back_in_the_crm(both: Business) -> None:
+    await both.shows("orders", "number", "O-1", payment="paid")
+    await both.office.sql("update orders set payment = 'none' where number = 'O-1'")
+    await both.shows("orders", "number", "O-1", payment="paid")
+
+
+async def test_edits_of_one_field_on_both_sides_at_once_end_in_one_value_and_the_other_is_on_record(
+    both: Business,
+) -> None:
+    await both.office.sql("insert into customers (number, name) values ('K7', 'Ivo')")
+    party = await both.agree("K7", name="Ivo")
+    async with both.office.unseen("update customers set name = 'Ivo Crm' where number = 'K7'"):
+        await both.user.edit("party.party", party, name="Ivo Erp")
+    left = await both.one_of("K7", "Ivo Crm", "Ivo Erp")
+    assert await both.office.clash("K7", "name") == {"Ivo Crm", "Ivo Erp"}
+    code, told, _ = await both.office.call("record", "explain", "K7", "name")
+    assert code == 0 and f'name: "{left}"' in told
+    assert "It beat" in told and '"Ivo Crm"' in told and '"Ivo Erp"' in told
+
+
+@pytest.mark.parametrize("victim", ["parts", "whole"])
+async def test_a_kill_in_mid_burst_loses_and_doubles_nothing(both: Business, victim: str) -> None:
+    kills: dict[str, list[Kill]] = {
+        "parts": [partial(both.office.kill, *words) for words in PARTS],
+        "whole": [both.office.kill, both.restart],
+    }
+    async with connected(both.office.crm) as connection:
+        pair = Pair(customers(connection), Parties(both.user), "number")
+        await Burst(pair, lambda word: f"{victim}-{word}", "city", "name").play(kills[victim])
 
 
 async def test_a_server_that_is_away_gets_everything_when_it_returns(both: Business) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,11 @@ import pytest_asyncio
 
 from duplex.examples.applications import Application
 from duplex.examples.ghost.owner import Owner
+from duplex.examples.marketing import Members, contacts
+from duplex.examples.steps import Pair
 from tests.acceptance.conftest import topics_of
+from tests.acceptance.shops import connected
+from tests.apps.bursts import Burst, Kill
 from tests.apps.offices import Office, begin, listens, office
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
@@ -19,6 +24,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)
 
 SECRET = "shared-with-the-site"
 LIMIT_S = 120.0
+PARTS = (("system", "blog"), ("processors",), ("sink", "crm"), ("bridge",), ("system", "blog"))
 
 
 @dataclass
@@ -49,6 +55,24 @@ class Marketing:
         found = await eventually(same, LIMIT_S, f"{email} is not {wanted} in both")
         assert found is not None
         return found
+
+    async def one_of(self, email: str, *names: str) -> str:
+        """Wait until both give this person the same one of these names; that name."""
+
+        async def same() -> str | None:
+            member, contact = await self.member(email), await self.office.row("contacts", "email", email)
+            found = {member and member["name"], contact and contact["full_name"]}
+            [name, *more] = found
+            return name if not more and name in names else None
+
+        found = await eventually(same, LIMIT_S, f"{email} has not one of {names}")
+        assert found is not None
+        return found
+
+    async def restart(self) -> None:
+        """`kill -9` the site, and start it again; its owner stays signed in."""
+        await asyncio.to_thread(self.site.kill)
+        await asyncio.to_thread(self.site.start)
 
     async def gone(self, email: str) -> None:
         """Wait until neither has this person."""
@@ -130,6 +154,32 @@ async def test_deletes_go_both_ways(both: Marketing) -> None:
     await both.owner.remove(made["id"])
     await both.gone("hal@example.com")
     await both.gone("ida@example.com")
+
+
+async def test_edits_of_one_field_on_both_sides_at_once_end_in_one_value_and_the_other_is_on_record(
+    both: Marketing,
+) -> None:
+    await both.office.sql("insert into contacts (email, full_name) values ('lea@example.com', 'Lea')")
+    made = await both.agree("lea@example.com", name="Lea")
+    async with both.office.unseen("update contacts set full_name = 'Lea Crm' where email = 'lea@example.com'"):
+        await both.owner.edit(made["id"], name="Lea Ghost")
+    left = await both.one_of("lea@example.com", "Lea Crm", "Lea Ghost")
+    assert await both.office.clash("lea@example.com", "name") == {"Lea Crm", "Lea Ghost"}
+    code, told, _ = await both.office.call("record", "explain", "lea@example.com", "name")
+    assert code == 0 and f'name: "{left}"' in told
+    assert "It beat" in told and '"Lea Crm"' in told and '"Lea Ghost"' in told
+
+
+@pytest.mark.parametrize("victim", ["parts", "whole"])
+async def test_a_kill_in_mid_burst_loses_and_doubles_nothing(both: Marketing, victim: str) -> None:
+    kills: dict[str, list[Kill]] = {
+        "parts": [partial(both.office.kill, *words) for words in PARTS],
+        "whole": [both.office.kill, both.restart],
+    }
+    async with connected(both.office.crm) as connection:
+        pair = Pair(contacts(connection), Members(both.owner), "email")
+        burst = Burst(pair, lambda word: f"{victim}-{word}@example.com", "note", "name")
+        await burst.play(kills[victim])
 
 
 async def test_a_site_that_is_away_gets_everything_when_it_returns(both: Marketing) -> None:

@@ -11,7 +11,8 @@ from connectors.remote.api import MovedError, RowRefusedError
 from connectors.remote.conforming import Bench
 from connectors.rest.api import RestApi
 from duplex.examples.applications import Application
-from duplex.examples.tryton.user import ADMINISTRATOR, PASSWORD, User, number
+from duplex.examples.tryton.business import founded
+from duplex.examples.tryton.user import ADMINISTRATOR, PASSWORD, User
 from schemas.identifiers import local_id
 from tests.apps.declared import apis, fresh, listing
 
@@ -140,18 +141,14 @@ async def test_a_session_that_ended_is_begun_anew(tryton: Application, parties: 
 
 
 async def test_stock_and_orders_are_read(erp: Mapping[str, RestApi], user: User, person: str) -> None:
-    company = await a_company(user, person)
-    product = await user.call("model.product.template.create", [a_lamp(person)], context=company)
-    [found] = await user.search("product.product", [["template", "=", product[0]]], "code")
-    move = {"product": found["id"], "unit": 1, "quantity": 7.0, "from_location": 4, "to_location": 3, **company}
-    made = await user.call("model.stock.move.create", [move], context=company)
-    await user.call("model.stock.move.do", made, context=company)
-    shown = await erp["products"].get(local_id([found["id"]]))
+    company = await founded(user, person)
+    product = await company.stocked(person, "Lamp", 7.0, "12.50")
+    shown = await erp["products"].get(local_id([product]))
     assert shown is not None
-    assert shown.values == {"id": found["id"], "code": person, "name": "Lamp", "stock": "7"}
+    assert shown.values == {"id": product, "code": person, "name": "Lamp", "stock": "7"}
     party = await user.add("party.party", name="Ada", code=person, addresses=[["create", [{"city": "York"}]]])
-    order = {"party": party, "reference": person, "currency": 1, **company}
-    [sale] = await user.call("model.sale.sale.create", [order], context=company)
+    order = {"party": party, "reference": person, "currency": company.currency, **company.context}
+    sale = await company.add("sale.sale", **order)
     read = (await listing(erp["orders"]))[local_id([sale])]
     assert read.values == {"id": sale, "reference": person, "state": "draft", "payment": "none"}
     used = await erp["parties"].get(local_id([party]))
@@ -177,25 +174,3 @@ async def test_a_server_that_is_down(tryton: Application, parties: RestApi) -> N
     tryton.kill()
     with pytest.raises(UnreachableError):
         await parties.page(None)
-
-
-async def a_company(user: User, name: str) -> dict[str, int]:
-    """The context in which one works for a new company."""
-    currency = await user.add("currency.currency", name="Euro", code="EUR", symbol="€", numeric_code="978")
-    party = await user.add("party.party", name=f"Company {name}")
-    company = await user.add("company.company", party=party, currency=currency)
-    await user.edit("res.user", 1, companies=[["add", [company]]], company=company)
-    return {"company": company}
-
-
-def a_lamp(code: str) -> dict[str, object]:
-    """Goods to be sold by the piece."""
-    return {
-        "name": "Lamp",
-        "type": "goods",
-        "default_uom": 1,
-        "salable": True,
-        "sale_uom": 1,
-        "list_price": number("12.50"),
-        "products": [["create", [{"suffix_code": code}]]],
-    }
