@@ -70,7 +70,9 @@ def _free_port() -> int:
 @asynccontextmanager
 async def ours(port: int, bootstrap: str, topic: str, count: int) -> AsyncIterator[Work]:
     """The bridge as `duplex run` starts it."""
-    server = WebhookServer(Bridge(port=port), [read_endpoint("shop", OPTION, topic)], {"bootstrap_servers": bootstrap})
+    # A loaded machine must not end the benchmark with a 503.
+    settings = Bridge(port=port, answer_timeout="30s")
+    server = WebhookServer(settings, [read_endpoint("shop", OPTION, topic)], {"bootstrap_servers": bootstrap})
     await server.start()
     await until(lambda: server.is_open)
     accepted = DELIVERIES.labels("shop", "accepted")._value

@@ -17,6 +17,11 @@ class Answer:
     reason: str = ""
 
     @property
+    def is_done(self) -> bool:
+        """Whether the delivery is safe, and there is nothing to say of it."""
+        return self.status == 200 and not self.text
+
+    @property
     def closes(self) -> bool:
         """Whether the connection ends with it, for what is left of the request is not worth reading."""
         return self.status in (400, 408, 413)

@@ -8,6 +8,7 @@ from connectors.webhook.endpoints import Endpoint, Remembered
 from connectors.webhook.signatures import Request, Verified
 
 LONGEST_ID_BYTES = 200
+SHORT_ID_BYTES = 40
 
 
 class Deliveries:
@@ -18,7 +19,6 @@ class Deliveries:
 
     def __init__(self, remembered: Remembered) -> None:
         self.remembered = remembered
-        self.remembered = remembered
         self._known: OrderedDict[bytes, float] = OrderedDict()
 
     def __len__(self) -> int:
@@ -26,12 +26,12 @@ class Deliveries:
 
     def add(self, delivery_id: bytes, at_s: float) -> None:
         """This delivery, received then, is safe."""
-        self._known.setdefault(_digest(delivery_id), at_s)
+        self._known.setdefault(_short(delivery_id), at_s)
         self._forget(at_s)
 
     def knows(self, delivery_id: bytes, now_s: float) -> bool:
         """Whether a delivery of this id is safe, as far as is remembered."""
-        at_s = self._known.get(_digest(delivery_id))
+        at_s = self._known.get(_short(delivery_id))
         return at_s is not None and now_s - at_s <= self.remembered.time_s
 
     def _forget(self, now_s: float) -> None:
@@ -40,8 +40,9 @@ class Deliveries:
             known.popitem(last=False)
 
 
-def _digest(delivery_id: bytes) -> bytes:
-    return hashlib.blake2b(delivery_id, digest_size=16).digest()
+def _short(delivery_id: bytes) -> bytes:
+    """The id itself where it is short, as most are; else a digest, longer than any of those."""
+    return delivery_id if len(delivery_id) <= SHORT_ID_BYTES else hashlib.blake2b(delivery_id).digest()
 
 
 def delivery_id(endpoint: Endpoint, request: Request, verified: Verified, fallback: bytes) -> bytes:

@@ -49,6 +49,7 @@ class Desk:
         self._deliveries = deliveries
         self._clock = clock
         self._bucket = Bucket(endpoint.rate) if endpoint.rate else None
+        self._kept = sorted(endpoint.keep)
         self._numbers = itertools.count()
         self._counters = {word: DELIVERIES.labels(endpoint.system, word) for word in OUTCOMES}
         self._said_s = float("-inf")
@@ -137,10 +138,11 @@ class Desk:
         return ACCEPTED
 
     def _headers(self, request: Request, key: bytes, received_us: int) -> list[tuple[str, bytes]]:
-        keep = self.endpoint.keep
-        kept = [(low, value) for name, value in request.headers if (low := name.lower()) in keep]
-        found = [(name, value.encode("utf-8", "surrogateescape")) for name, value in kept]
-        return [*found, (DELIVERY_HEADER, key), (RECEIVED_HEADER, str(received_us).encode())]
+        found = [
+            (name, value.encode("utf-8", "surrogateescape")) for name in self._kept for value in request.values(name)
+        ]
+        found += ((DELIVERY_HEADER, key), (RECEIVED_HEADER, b"%d" % received_us))
+        return found
 
 
 def refused(error: SignatureRefusedError) -> Answer:

@@ -15,11 +15,10 @@ from typing import Any
 from aiohttp import web
 
 from connectors.webhook.refusals import Limit, Refusals
+from connectors.webhook.responses import NAMELESS
 from connectors.webhook.strangers import household
 
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-# The library would name itself, Python, and both versions.
-NAMELESS = {"Server": "duplex"}
 LOOKS_IN_TIME = 10
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 

@@ -38,7 +38,7 @@ OPEN = Gauge("duplex_webhook_open", "Whether deliveries are taken: 1, or 0 while
 
 BATCH_BYTES = 900_000
 BATCH_TIMEOUT_S = 10.0
-LINGER_S = 0.002
+LINGER_S = 0.005
 IDLE_BEAT_S = 5.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 10.0
@@ -60,6 +60,7 @@ class Lane:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._system = system
+        self._loop_name = f"bridge {system}"
         self._topic = topic
         self._kafka = kafka
         self._deliveries = deliveries
@@ -72,7 +73,8 @@ class Lane:
         self._wake = asyncio.Event()
         self._open = False
         self._failures = 0
-        self._last = 0
+        self._expected = 1
+        self._wanted = 1
         self._position: int | None = None
 
     @property
@@ -98,7 +100,8 @@ class Lane:
             raise NotKeptError(self._system, f"{self._limit} deliveries wait already", full=True)
         self._under_way[posting.key] = posting
         self._waiting.append(posting)
-        self._wake.set()
+        if len(self._waiting) >= self._wanted:
+            self._wake.set()
 
     async def run(self) -> None:
         """Send deliveries until cancelled."""
@@ -146,7 +149,7 @@ class Lane:
 
     async def _pause(self, error: Exception) -> None:
         """Say what is wrong, and wait a while: longer each time, never the same for all."""
-        beat(f"bridge {self._system}")
+        beat(self._loop_name)
         self._failures += 1
         longest_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 16))
         pause_s = longest_s * random.uniform(0.5, 1.0)
@@ -158,13 +161,19 @@ class Lane:
 
     async def _some(self) -> None:
         while not self._waiting:
-            self._wake.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), IDLE_BEAT_S)
-            beat(f"bridge {self._system}")
-        if len(self._waiting) < self._last:
+            await self._until(1, IDLE_BEAT_S)
+            beat(self._loop_name)
+        if len(self._waiting) < self._expected:
             # Who was answered just now is about to send again: one batch for all is cheaper than two.
-            await asyncio.sleep(LINGER_S)
+            await self._until(self._expected, LINGER_S)
+
+    async def _until(self, count: int, longest_s: float) -> None:
+        """Wait until so many wait for Kafka, or for so long."""
+        self._wanted = count
+        self._wake.clear()
+        timer = asyncio.get_running_loop().call_later(longest_s, self._wake.set)
+        await self._wake.wait()
+        timer.cancel()
 
     async def _send(self, producer: AIOKafkaProducer) -> None:
         batch, postings = producer.create_batch(), list[Posting]()
@@ -174,7 +183,6 @@ class Lane:
                 break
             postings.append(self._waiting.popleft())
         batch.close()
-        self._last = len(postings)
         WAITING.labels(self._system).set(len(self._under_way))
         try:
             async with asyncio.timeout(self._batch_timeout_s):
@@ -191,6 +199,7 @@ class Lane:
         for one in postings:
             self._deliveries.add(one.key, now_s)
         self._position, self._failures = offset, 0
+        self._expected = len(self._waiting) + len(postings)
         self._settle(postings, None)
 
     def _settle(self, postings: Sequence[Posting], error: NotKeptError | None) -> None:

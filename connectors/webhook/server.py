@@ -20,11 +20,12 @@ from connectors.webhook.answers import ELSEWHERE, Answer
 from connectors.webhook.bodies import BodyRefusedError, Reader
 from connectors.webhook.deliveries import Deliveries
 from connectors.webhook.desk import Desk, refused
-from connectors.webhook.doors import NAMELESS, Bounds, Caller, Door
+from connectors.webhook.doors import Bounds, Caller, Door
 from connectors.webhook.endpoints import Endpoint, Rate
 from connectors.webhook.lanes import Lane
 from connectors.webhook.origins import Origin, origin, parsed, within
 from connectors.webhook.refusals import Refusals
+from connectors.webhook.responses import Responses
 from connectors.webhook.rooms import Room
 from connectors.webhook.settings import short_secrets
 from connectors.webhook.signatures import Headers, Request, SignatureRefusedError
@@ -38,7 +39,6 @@ KEEP_ALIVE_S = 75.0
 LINGER_S = 2.0
 DRAIN_S = 5.0
 UNFINISHED_SHARE = 4
-PLAIN_TEXT = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
 class WebhookServer:
@@ -61,6 +61,7 @@ class WebhookServer:
         self._reader = Reader(room, settings.read_timeout_s)
         self._refusals = Refusals(time.monotonic)
         self._strangers = Strangers(Rate(settings.strangers.requests, settings.strangers.window / 1e6))
+        self._responses = Responses()
         self._runner: web.ServerRunner | None = None
         self._listener: asyncio.Server | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -146,12 +147,12 @@ class WebhookServer:
         except StrangerError:
             self._refusals.count("strangers", caller.address)
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         caller = request.protocol
         assert isinstance(caller, Caller)
         caller.begins()
         try:
-            return _response(await self._answer(request, caller))
+            return self._responses.of(await self._answer(request, caller), request)
         finally:
             caller.ends()
 
@@ -245,17 +246,6 @@ def _desk(endpoint: Endpoint, settings: Bridge, kafka: Mapping[str, Any], clock:
         clock=clock,
     )
     return Desk(endpoint, lane, deliveries, clock)
-
-
-def _response(answer: Answer) -> web.Response:
-    if answer.text:
-        return web.Response(status=answer.status, text=answer.text, headers=NAMELESS | PLAIN_TEXT)
-    if answer.retry_after_s is not None:
-        return web.Response(status=answer.status, headers=NAMELESS | {"Retry-After": str(answer.retry_after_s)})
-    response = web.Response(status=answer.status, headers=NAMELESS)
-    if answer.closes:
-        response.force_close()
-    return response
 
 
 def _warn(endpoint: Endpoint) -> None:

@@ -12,8 +12,8 @@ import binascii
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -46,14 +46,26 @@ class Request:
     url: str
     headers: Headers
     body: bytes
+    _values: Mapping[str, Sequence[str]] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values: dict[str, list[str]] = {}
+        for name, value in self.headers:
+            values.setdefault(name.lower(), []).append(value)
+        object.__setattr__(self, "_values", values)
+
+    def values(self, name: str) -> Sequence[str]:
+        """All values of a header, its name in lower case."""
+        return self._values.get(name, ())
 
     def header(self, name: str) -> str | None:
         """The value of a header, None where it is absent. Raises SignatureRefusedError where it comes twice."""
-        wanted, length = name.lower(), len(name)
-        found = [value for given, value in self.headers if len(given) == length and given.lower() == wanted]
+        found = self._values.get(name.lower())
+        if found is None:
+            return None
         if len(found) > 1:
             raise SignatureRefusedError(f"header {name} comes {len(found)} times")
-        return found[0] if found else None
+        return found[0]
 
     def required(self, name: str) -> str:
         """The value of a header that must be there. Raises SignatureRefusedError."""

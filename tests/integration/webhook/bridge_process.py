@@ -28,7 +28,8 @@ def die_at(wanted: int) -> None:
 
 async def main(port: str, bootstrap: str, topic: str, wanted: str) -> None:
     die_at(int(wanted))
-    await run_bridge(Bridge(port=int(port)), [read_endpoint("shop", GITHUB, topic)], {"bootstrap_servers": bootstrap})
+    settings = Bridge(port=int(port), answer_timeout="30s")
+    await run_bridge(settings, [read_endpoint("shop", GITHUB, topic)], {"bootstrap_servers": bootstrap})
 
 
 if __name__ == "__main__":

@@ -89,9 +89,10 @@ def _kept(record: Any) -> Kept:
 
 
 def server(bootstrap: str, topic: str, option: Mapping[str, Any] | None = None, **settings: Any) -> WebhookServer:
-    """A bridge of one system at a free port."""
+    """A bridge of one system at a free port; patient with a busy machine, unless settings say otherwise."""
     endpoints = [read_endpoint("shop", dict(option or GITHUB), topic)]
-    return WebhookServer(Bridge(port=0, **settings), endpoints, {"bootstrap_servers": bootstrap})
+    bridge = Bridge(port=0, **{"answer_timeout": "30s", **settings})
+    return WebhookServer(bridge, endpoints, {"bootstrap_servers": bootstrap})
 
 
 async def taken(sender: Sender, bodies: Sequence[bytes], delivery: str | None = None) -> None:

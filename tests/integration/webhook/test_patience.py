@@ -41,7 +41,7 @@ async def sender(private_kafka: PrivateKafka) -> AsyncIterator[Sender]:
     """To a bridge with a broker of its own."""
     spec = Topics("t").hook_log("shop")
     await broker.create_missing({"bootstrap_servers": private_kafka.bootstrap}, [spec], 1)
-    bridge = senders.server(private_kafka.bootstrap, spec.name)
+    bridge = senders.server(private_kafka.bootstrap, spec.name, answer_timeout="1s")
     await bridge.start()
     async with aiohttp.ClientSession() as session:
         found = Sender(bridge.port, session)
