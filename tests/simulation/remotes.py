@@ -96,10 +96,12 @@ class Remote:
         self.revealed = max(self.revealed, order)
         until = self.revealed if isinstance(event, Answered) else order
         news = [entry.act for entry in self.table.log[since:until] if entry.act is not None]
-        self.known |= {order} if isinstance(event, Looked) else {event.found_order, order}
         if isinstance(event, Answered):
+            self.known |= {event.found_order, order}
             self.answered = self.revealed
             return Input(_answered(event, now), tuple(dict.fromkeys(news)))
+        if order > self.answered:  # else it comes too late to tell what was between the looks that an answer settled
+            self.known.add(order)
         if self.table.mistakes.unnumbered_looks:
             self.arrivals += 1
             order = self.arrivals
