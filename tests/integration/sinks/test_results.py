@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from connectors.base import Effect
 from connectors.sink_runner import run_sink
@@ -71,6 +72,26 @@ async def test_answers_are_in_kafka_before_the_command_is_done_with(pipe: Pipe) 
     assert [CODEC.decode_as(one.value, Result).command for one in found] == [command.id for command in sink.seen]
     assert sink.safe == [command.id for command in sink.seen]
     assert await pipe.committed() == 5
+
+
+async def test_a_command_is_not_done_with_before_its_answer_is_safe(pipe: Pipe) -> None:
+    sink, tries = Answering(), list[str]()
+
+    def nowhere(result: Result) -> tuple[str, bytes]:
+        tries.append(result.command)
+        raise KafkaConnectionError
+
+    await pipe.send(*pipe.some(0, 5))
+    task = asyncio.create_task(
+        run_sink(sink, system="crm", topic=pipe.topic, group=pipe.group, kafka=pipe.kafka,
+                 deadletters=pipe.deadletters, instance="one", results=nowhere)
+    )  # fmt: skip
+    await eventually(lambda: len(tries) >= 2, timeout_s=30)
+    assert await pipe.committed() == 0
+    assert sink.safe == []
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await pipe.committed() == 0
 
 
 async def test_answers_of_commands_that_waited_reach_kafka_too(pipe: Pipe) -> None:
