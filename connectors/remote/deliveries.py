@@ -86,7 +86,8 @@ class Deliveries:
         entity = teller.resource.entity
         known = self._engine.marks.of(entity, local_id)
         is_plain = known is not None and not known.is_gone and _is_after(found, known)
-        if is_plain and not self._engine.writes.is_under_way((entity, local_id)):
+        # Whoever is at the row has a lesser number by now, and may see a younger row.
+        if is_plain and not self._engine.locks.is_taken((entity, local_id)):
             await teller.tell(piece, local_id, found, self._engine.numbers.take(), "webhook")
         else:
             rows.fetched[local_id] = None

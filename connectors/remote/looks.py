@@ -59,6 +59,10 @@ class RowLocks:
             if not held.users:
                 del self._held[row]
 
+    def is_taken(self, row: Row) -> bool:
+        """Whether anybody is at this row, or waits for it."""
+        return row in self._held
+
     def __len__(self) -> int:
         return len(self._held)
 
@@ -87,10 +91,6 @@ class Writes:
     def overlapped(self, page: int, row: Row) -> bool:
         """Whether this row was being written at any time since the page was asked for."""
         return row in self._under_way or self._ended.get(row, -1) > page
-
-    def is_under_way(self, row: Row) -> bool:
-        """Whether this row is being written now."""
-        return row in self._under_way
 
     def begin(self, row: Row) -> None:
         """A write of this row begins."""

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from connectors.base import Effect
+from connectors.errors import UnreachableError
 from connectors.remote import metrics
 from connectors.remote.surroundings import Notes
 from schemas.messages import Command
@@ -38,6 +39,7 @@ class Parking:
         self._system = system
         self._notes = notes
         self._waiting: dict[str, _Waiting] = {}
+        self._perhaps_noted: set[str] = set()
         for name in notes.names("parked/"):
             if (data := notes.get(name)) is not None:
                 self._waiting[name] = _Waiting(_decoder.decode(data))
@@ -46,10 +48,25 @@ class Parking:
     async def park(self, command: Command, why: str, now_us: int) -> None:
         """Let a command wait. Raises UnreachableError; then it does not."""
         name = _name(command)
-        await self._notes.put({name: _encode(command)})
+        try:
+            await self._notes.put({name: _encode(command)})
+        except UnreachableError:
+            self._perhaps_noted.add(name)
+            raise
+        self._perhaps_noted.discard(name)
         self._waiting[name] = _Waiting(command, now_us + FIRST_PAUSE_US)
         self._count()
         log.warning("a command waits, for its row makes trouble", system=self._system, command=command.id, error=why)
+
+    async def carried_out(self, command: Command) -> None:
+        """It was carried out without waiting. If a note says that it waits, that goes: the next process would carry it
+        out once more. Raises UnreachableError."""
+        name = _name(command)
+        if name in self._perhaps_noted:
+            # Forgetting what was never kept, as far as anybody knows, would be no news to the notes.
+            await self._notes.put({name: _encode(command)})
+            await self._notes.put({name: None})
+            self._perhaps_noted.discard(name)
 
     def holds(self, command: Command) -> bool:
         """Whether this very command waits."""

@@ -128,7 +128,9 @@ class RemoteSink:
         if (old := self._parking.superseded(command)) is not None:
             await self._parking.forget([old.id])
             self._ledger.forget(old)
-        return await self._carried_out(command)
+        effect = await self._carried_out(command)
+        await self._parking.carried_out(command)
+        return effect
 
     async def _carried_out(self, command: Command) -> Effect:
         entry = self._ledger.entry(command)

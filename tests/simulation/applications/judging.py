@@ -22,7 +22,7 @@ from tests.simulation.tokens import token
 
 def judged(world: ThingsWorld) -> list[str]:
     """What is wrong with a world that has come to rest."""
-    wrong = [f"{sentence} (record {record.key})" for record in world.records for sentence in _judge(world, record)]
+    wrong = [f"{sentence} (record {record.seed})" for record in world.records for sentence in _judge(world, record)]
     return [*wrong, *_made_twice(world), *_refused_when_calm(world)]
 
 

@@ -154,7 +154,7 @@ class Pipeline:
         elif isinstance(message, Result):
             found = self._place(record, message.system, message.local_id, message.found_order, message.found)
             left = self._place(record, message.system, message.local_id, message.left_order, message.left)
-            record.hub.append(record.answer(message, found, left, self.planned[message.command].op == "d"))
+            record.hub.append(record.answer(message, found, left, self.planned[message.command]))
         elif message.incarnation == 0:
             place = self._place(record, message.system, message.local_id, message.seq, message.after)
             record.hub.append(record.look(message, place))
@@ -166,7 +166,8 @@ class Pipeline:
         row = record.tables[system]
         assert isinstance(row, ThingRow)
         if local_id is None:
-            return len(row.log)
+            # A create that made nothing has seen no row.
+            return 0
         if image is None:
             return row.ends.get(local_id) or max(0, row.begins.get(local_id, 1) - 1)
         found = row.places.get((local_id, order)) if self.applications[system].nature.versioned else None

@@ -8,7 +8,7 @@ import msgspec
 from schemas.codec import Codec
 from schemas.identifiers import record_of_natural_key
 from schemas.messages import Change, Result
-from streams.merge.events import Answered, Changed, Looked
+from streams.merge.events import Answered, Changed, Looked, Planned
 from streams.merge.rules import Rules
 from streams.merge.values import Row, Value
 from tests.simulation.acts import Act
@@ -136,7 +136,7 @@ class Record(World):
         assert isinstance(watched, Watched)
         return watched.looked(event, place)
 
-    def answer(self, result: Result, found: int, left: int, is_delete: bool) -> Input:
+    def answer(self, result: Result, found: int, left: int, planned: Planned) -> Input:
         """An answer of an application's sink."""
         table = self.tables[result.system]
         event = Answered(
@@ -155,8 +155,11 @@ class Record(World):
             table.effects.failed += 1
         elif result.found == result.left:
             table.effects.rejected += 1
-        elif is_delete and result.left is None and isinstance(table, ThingRow):
+        elif planned.op == "d" and result.left is None and isinstance(table, ThingRow):
             table.was_deleted(left)
+        if planned.op == "u" and isinstance(table, ThingRow):
+            wanted = {column: value for unit in planned.units for column, value in (unit.set or {}).items()}
+            table.was_written(found, left, wanted)
         watched = self.remotes[result.system]
         assert isinstance(watched, Watched)
         return watched.was_answered(event, found, left)

@@ -135,11 +135,25 @@ class ThingRow(Table):
         if act is not None:
             self.windows.add((act, None))
 
+    def was_written(self, found_at: int, left_at: int, wanted: Mapping[str, Value]) -> None:
+        """Between these places a write of ours was lost or made: what users set to the very same values is ours."""
+        for at in range(found_at, left_at):
+            entry = self.log[at]
+            before = (self.log[at - 1].after if at else None) or {}
+            if entry.act is not None and entry.after is not None:
+                after = self.normal(wanted)
+                same = {column: value for column, value in entry.after.items() if after.get(column, self) == value}
+                self._cover(entry.act, before, entry.after, same)
+
     def _note_forms(self, after: Row, wanted: Mapping[str, Value], is_new: bool) -> None:
         kept = self.lens.read(after)
         for piece in self.lens.pieces:
             is_altered = any(column in wanted and wanted[column] != after[column] for column in piece.columns)
-            if is_altered or (is_new and not self.is_recognised):
+            # Of several fields in one unit, one that a user edits next makes the others look like his.
+            is_joined = len(self.lens.unit_of[piece.fields[0]]) > 1 and any(
+                column in wanted for column in piece.columns
+            )
+            if is_altered or is_joined or (is_new and not self.is_recognised):
                 self.forms.update((len(self.log), name, token(kept.get(name))) for name in piece.fields)
 
     def _cover(self, act: int, before: Row, after: Row, written: Mapping[str, Value]) -> None:

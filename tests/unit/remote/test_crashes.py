@@ -2,6 +2,7 @@
 (`tests/simulation/applications`), each kept here by itself."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from connectors.base import Effect
 from connectors.errors import UnreachableError
 from connectors.remote.memory import able
+from connectors.remote.sink import TRIES
 from schemas.messages import Command
 from tests.unit.remote.bench import SPEC, Bench, bench, row
 from tests.unit.remote.hub import until
@@ -147,6 +149,37 @@ async def test_an_answer_may_be_reported_twice_at_once(monkeypatch: pytest.Monke
     effects = list(await sink.retry_parked())
     await asyncio.gather(sink.reported(effects), sink.reported(effects))
     assert list(await sink.retry_parked()) == []
+
+
+async def test_a_command_that_nobody_knows_to_wait_is_not_carried_out_once_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    sink = blog.sink()
+    arrives_unheard_of(blog, monkeypatch, "parked/")
+    for _ in range(TRIES):
+        with pytest.raises(UnreachableError):
+            await sink.apply(commands)
+    assert blog.notes.names("parked/") != []
+    monkeypatch.undo()
+    await sink.apply(commands)
+    blog.members.update(ada, name="Ada")
+    blog.restart()
+    await blog.sink().retry_parked()
+    assert blog.members.rows()[ada]["name"] == "Ada"
+
+
+def arrives_unheard_of(blog: Bench, monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    """Notes that begin so are kept, and nobody hears of it."""
+    inner = blog.notes.put
+
+    async def put(values: Mapping[str, bytes | None]) -> None:
+        await inner(values)
+        if any(name.startswith(prefix) for name in values):
+            raise UnreachableError("kafka", "here", "there", "no answer")
+
+    monkeypatch.setattr(blog.notes, "put", put)
 
 
 async def test_the_answer_of_a_command_overtaken_while_it_was_tried_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -83,6 +83,24 @@ async def test_a_trusted_delivery_is_taken_as_it_is_if_it_is_later(later_us: int
     assert [row(change.after)["name"] for change in await blog.next()] == [expected]
 
 
+async def test_a_trusted_delivery_is_fetched_while_somebody_is_at_its_row() -> None:
+    blog, ada = await hooked(TRUSTED)
+    later_us = blog.members.stored[ada].changed_us + 1
+    blog.api.found = lambda payload: Found(  # type: ignore[method-assign]
+        ada, payload | {"name": "From the delivery"}, changed_us=later_us
+    )
+    blog.members.update(ada, name="Countess")
+    engine = blog.connector._engine
+    assert engine is not None
+    async with engine.locks.of(("contact", ada)):
+        number = engine.numbers.take()
+        reading = asyncio.create_task(blog.next())
+        for _ in range(50):
+            await asyncio.sleep(0)
+    (change,) = await reading
+    assert row(change.after)["name"] == "Countess" and change.seq > number
+
+
 async def test_a_trusted_delivery_that_says_nothing_of_its_age_is_fetched() -> None:
     blog, ada = await hooked(TRUSTED)
     blog.members.update(ada, name="Countess")

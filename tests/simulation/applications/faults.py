@@ -1,0 +1,216 @@
+"""Mistakes of the engine that look right, planted one at a time: the campaign must notice each of them.
+
+`python -m tests.simulation.applications.faults [--histories N] [--only WORDS]` plants them and searches.
+"""
+
+
+import argparse
+import inspect
+import sys
+import textwrap
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from multiprocessing import get_context
+from types import FunctionType
+
+import pytest
+
+from tests.simulation.applications.histories import run
+from tests.simulation.mutants.planting import Plant, StaleMutantError, both
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One mistake. The search begins at seed `first`, where one is known to be noticed early."""
+
+    name: str
+    plant: Plant
+    first: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How a fault was noticed: at which seed, after how many histories, by which sentence; or not at all."""
+
+    name: str
+    histories: int
+    seed: int | None = None
+    sentence: str = ""
+
+
+def edit(name: str, *changes: str) -> Plant:
+    """Change words of a function of `connectors`: old, new, old, new. Raises StaleMutantError."""
+
+    def plant(patch: pytest.MonkeyPatch) -> None:
+        edited = _function(name)
+        source = textwrap.dedent(inspect.getsource(edited))
+        for old, new in zip(changes[::2], changes[1::2], strict=True):
+            if old not in source:
+                raise StaleMutantError(edited.__qualname__, old)
+            source = source.replace(old, new, 1)
+        made: dict[str, FunctionType] = {}
+        exec(compile(source, f"<fault of {edited.__qualname__}>", "exec"), edited.__globals__, made)  # noqa: S102
+        patch.setattr(edited, "__code__", made[edited.__name__].__code__)
+
+    return plant
+
+
+def _function(name: str) -> FunctionType:
+    package, module, *path = name.split(".")
+    found: object = import_module(f"connectors.{package}.{module}")
+    for part in path:
+        found = getattr(found, part, None)
+    if not isinstance(found, FunctionType):
+        raise StaleMutantError("connectors", name)
+    return found
+
+
+FAULTS = (
+    Fault(
+        "what is about to be written is not noted",
+        edit("remote.intents.Ledger.intend", "await self._keep(command, Entry(intent), others)", "pass"),
+    ),
+    Fault(
+        "what was answered is not noted",
+        edit(
+            "remote.intents.Ledger.finish",
+            "await self._keep(command, Entry(None if entry is None else entry.intent, result), marks)",
+            "await self._grouped.put(marks)",
+        ),
+    ),
+    Fault(
+        "a listing is trusted: what it lacks is gone",
+        edit(
+            "remote.sweeps.Sweep._ask",
+            'await self._teller.look_all(piece, asked, "sweep")',
+            'for one in asked: await self._teller.tell(piece, one, None, self._teller.engine.numbers.take(), "sweep")',
+        ),
+    ),
+    Fault(
+        "a listing is numbered when it has come",
+        edit(
+            "remote.sweeps.Sweep._page",
+            "page = await self._listed(running)",
+            "page = await self._listed(running); number = engine.numbers.take()",
+        ),
+    ),
+    Fault(
+        "a listed row that was being written is told as listed",
+        edit("remote.tellings.Teller.listed", "if self.engine.writes.overlapped(page, row)", "if False"),
+    ),
+    Fault(
+        "a create whose answer was lost is sent again blindly",
+        edit("remote.creations.Creation._attempt", "else self._taken_up(wanted)", "else self._create(wanted)"),
+    ),
+    Fault(
+        "a row with the same natural key is not looked for",
+        edit("remote.creations.Creation._resting", "await self._twins(wanted) or []", "[]"),
+    ),
+    Fault(
+        "an edit of a row just made is taken for the application's form",
+        edit("remote.creations.Creation._create", "if is_again", "if False"),
+    ),
+    Fault(
+        "a unit is written whatever it holds",
+        edit("remote.writes.Writer._applicable", "self.columns.same(base, row.values) and ", ""),
+    ),
+    Fault(
+        "a delete is blind",
+        edit("remote.writes.Writer._delete", "if not self.columns.same(units[0][0], found.values):", "if False:"),
+    ),
+    Fault(
+        "an earlier write of ours is not told from an edit",
+        edit("remote.writes.Writer._update", "before = now if intent is None else", "before = now if True else"),
+    ),
+    Fault(
+        "looks at unknown rows do not wait for creates",
+        edit("remote.tellings.Teller._unknown", "if under_way := ", "if False and "),
+    ),
+    Fault(
+        "what is told is not noted as unsure before",
+        edit("remote.marks.Marks.unsure", "unsure = {note:", "marks = {}\n    unsure = {note:"),
+    ),
+    Fault(
+        "numbers are not reserved",
+        both(
+            edit("remote.engine.Engine.before_telling", "if numbers.last > numbers.secured:", "if False:"),
+            edit("remote.writes.Writer.intend", "self.engine.number_note()", "{}"),
+        ),
+    ),
+    Fault(
+        "the fence is lowered by a late answer",
+        edit("remote.intents.Ledger._let_go", "max(self._fence_of(place), *gone)", "max(gone)"),
+    ),
+    Fault(
+        "a command that is set aside is not noted",
+        edit("remote.parking.Parking.park", "await self._notes.put({name: _encode(command)})", "pass"),
+    ),
+    Fault(
+        "a row in a delivery is trusted, however old",
+        edit(
+            "remote.deliveries.Deliveries._trust",
+            "is_plain = known is not None",
+            "is_plain = known is not None or True",
+        ),
+    ),
+    Fault(
+        "flows wait for a clock that was set back",
+        edit(
+            "remote.schedule.due_us",
+            "wanted_us = now_us\n    begin_us",
+            "wanted_us = now_us + flow.every_us\n    begin_us",
+        ),
+    ),
+    Fault(
+        "the limit is not kept",
+        edit("http.budgets.Budget.wait_s", "self._own_wait_s(now_s), self._told_wait_s(now_s)", "0.0"),
+    ),
+    Fault(
+        "what an application says of the limit is not heard",
+        edit("http.budgets.Budget.observe", "if told is not None:", "if False:", "if again_s is None", "if True"),
+    ),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}
+
+
+def search(fault: Fault, limit: int) -> Finding:
+    """Play histories with a fault planted until one violates an obligation, `limit` at most."""
+    with pytest.MonkeyPatch.context() as patch:
+        fault.plant(patch)
+        for place in range(limit):
+            wrong = run(fault.first + place)
+            if wrong:
+                break
+        else:
+            return Finding(fault.name, limit)
+    if run(fault.first + place):
+        raise RuntimeError(f"seed {fault.first + place} is violated without any fault planted")
+    return Finding(fault.name, place + 1, fault.first + place, wrong[0])
+
+
+def search_by_name(limit: int, name: str) -> Finding:
+    """As `search`, for other processes: a name can be sent to them."""
+    return search(BY_NAME[name], limit)
+
+
+def main() -> int:
+    """0 when every fault was noticed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.applications.faults", description=__doc__)
+    parser.add_argument("--histories", type=int, default=60, help="to search at most, for each")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--only", default="", metavar="WORDS", help="only faults with these words in their name")
+    given = parser.parse_args()
+    names = [name for name in BY_NAME if given.only in name]
+    noticed = 0
+    with get_context("spawn").Pool(given.workers) as pool:
+        for finding in pool.imap(partial(search_by_name, given.histories), names):
+            how = f"seed {finding.seed}, after {finding.histories}: {finding.sentence[:100]}"
+            print(f"{finding.name:65} {'NOT NOTICED' if finding.seed is None else how}", flush=True)
+            noticed += finding.seed is not None
+    print(f"{noticed} of {len(names)} noticed")
+    return 0 if noticed == len(names) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
