@@ -81,7 +81,7 @@ async def _install(
         done = ["made the schema duplex with the change log"]
     else:
         done = await layouts.upgrade(connection, version)
-    for name in ("log", "capture", "roles"):
+    for name in ("log", "capture", "capture_statements", "roles"):
         await connection.execute(statement(name))
     await connection.execute("update duplex.meta set relay_role = $1, sink_role = $2", roles.relay, roles.sink)
     for spec in specs:

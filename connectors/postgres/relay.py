@@ -10,7 +10,7 @@ after Kafka's acknowledgement, so that a restart repeats what lies above it and 
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -72,19 +72,24 @@ class PostgresSource:
                 await self._store(connection)
 
     async def _batches(self, connection: Any, rounds: Rounds) -> AsyncGenerator[Batch, None]:
+        """What the rounds find. Where more is waiting, the server looks for it while this batch is being sent."""
         busy, idle = self._settings.poll_busy_ms / 1000, self._settings.poll_idle_ms / 1000
         upkeep = Upkeep(self._system, self._specs)
         delay = busy
-        while True:
-            batch = await rounds.next_batch()
-            if batch is not None:
-                yield batch
-            await self._store_when_due(connection)
-            await upkeep.when_due(connection, self._stored_mark)
-            beat(f"relay-{self._system}")
-            if not rounds.more:
-                delay = busy if batch is not None and batch.changes else min(delay * SLOWING, idle)
-                await asyncio.sleep(delay)
+        async with Ahead(rounds.next_batch) as ahead:
+            while True:
+                batch = await ahead.take()
+                await self._store_when_due(connection)
+                await upkeep.when_due(connection, self._stored_mark)
+                beat(f"relay-{self._system}")
+                more = rounds.more
+                if more:
+                    ahead.begin()
+                if batch is not None:
+                    yield batch
+                if not more:
+                    delay = busy if batch is not None and batch.changes else min(delay * SLOWING, idle)
+                    await asyncio.sleep(delay)
 
     async def _alone(self, connection: Any) -> None:
         """Wait until no other relay works on this database."""
@@ -111,6 +116,33 @@ class PostgresSource:
             raise
         self._stored_at = time.monotonic()
         self._stored_mark = max(position.low_mark for position in acked)
+
+
+class Ahead:
+    """One call of a function, begun before its result is asked for. Nothing goes on when the block has ended."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Batch | None]]) -> None:
+        self._work = work
+        self._begun: asyncio.Task[Batch | None] | None = None
+
+    async def __aenter__(self) -> "Ahead":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._begun is not None:
+            self._begun.cancel()
+            await asyncio.gather(self._begun, return_exceptions=True)
+
+    def begin(self) -> None:
+        """Begin it, unless it is begun."""
+        self._begun = self._begun or asyncio.create_task(self._work())
+
+    async def take(self) -> Batch | None:
+        """Its result; what it raised is raised here."""
+        self.begin()
+        begun, self._begun = self._begun, None
+        assert begun is not None
+        return await begun
 
 
 async def store(connection: Any, acked: Sequence[Position]) -> None:

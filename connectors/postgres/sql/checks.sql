@@ -7,7 +7,16 @@ select c.entity, c.table_name,
                    from unnest(c.key_numbers) with ordinality as k(number, place)
                    join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number and not a.attisdropped)
                 = c.key_columns, false) as same_key,
-       coalesce((select g.tgenabled = 'A' from pg_trigger g
+       -- One trigger for all (tgtype 29), or one for deletes beside three that a partition or an heir has no use for.
+       coalesce((select g.tgenabled = 'A'
+                        and (g.tgtype = 29
+                             or (select count(*) = 3 from pg_trigger h
+                                  where h.tgrelid = c.relation
+                                    and (h.tgname, h.tgenabled) in (('!duplex_insert', 'O'), ('!duplex_update', 'O'),
+                                                                    ('!duplex_replica', 'R')))
+                                and not r.relispartition
+                                and not exists (select from pg_inherits i where c.relation in (i.inhrelid, i.inhparent)))
+                   from pg_trigger g
                   where g.tgrelid = c.relation and g.tgname = '!duplex_capture'), false) as captures,
        coalesce((select g.tgenabled = 'A' from pg_trigger g
                   where g.tgrelid = c.relation and g.tgname = '!duplex_truncate'), false) as truncations,

@@ -9,6 +9,7 @@ from tests.conftest import NewDatabase
 from tests.integration.postgres_source.conftest import CONTACT, CONTACTS, MakePlace, Place, spec
 
 ROW = "insert into contacts values (1, 'Ada', 'Ulm')"
+TRIGGERS = ["!duplex_capture", "!duplex_insert", "!duplex_replica", "!duplex_truncate", "!duplex_update"]
 
 
 async def triggers(place: Place) -> list[str]:
@@ -20,7 +21,7 @@ async def test_installing_again_changes_nothing(make_place: MakePlace) -> None:
     place = await make_place()
     await place.session.execute(ROW)
     assert await place.connector.install(place.specs) == []
-    assert await triggers(place) == ["!duplex_capture", "!duplex_truncate"]
+    assert await triggers(place) == TRIGGERS
     assert len(await place.log()) == 1
 
 
@@ -46,7 +47,7 @@ async def test_users_own_triggers_and_functions_stay(make_place: MakePlace) -> N
 async def test_empty_project_removes_no_trigger(make_place: MakePlace) -> None:
     place = await make_place()
     await place.connector.install([])
-    assert await triggers(place) == ["!duplex_capture", "!duplex_truncate"]
+    assert await triggers(place) == TRIGGERS
     assert await place.session.fetchval("select count(*) from duplex.captured") == 1
 
 
@@ -55,7 +56,7 @@ async def test_entity_that_left_keeps_its_triggers_and_is_loaded_when_it_returns
     place = await make_place(CONTACTS + "; create table other (id int primary key)", CONTACT, other)
     await place.session.execute("update duplex.load set done = true")
     await place.connector.install([CONTACT])
-    assert len(await triggers(place)) == 4
+    assert len(await triggers(place)) == 10
     done = await place.session.fetch("select entity, done from duplex.load order by entity")
     assert [tuple(row) for row in done] == [("contact", True), ("other", False)]
 
@@ -72,7 +73,7 @@ async def test_somebody_elses_view_on_the_log_stops_the_removal(make_place: Make
     await place.session.execute("create view spy as select * from duplex.change_log")
     with pytest.raises(RefusedError, match="view spy depends"):
         await place.connector.uninstall()
-    assert len(await triggers(place)) == 2
+    assert await triggers(place) == TRIGGERS
 
 
 async def test_something_else_in_the_schema_stops_the_removal(make_place: MakePlace) -> None:
@@ -80,7 +81,7 @@ async def test_something_else_in_the_schema_stops_the_removal(make_place: MakePl
     await place.session.execute("create table duplex.theirs (id int)")
     with pytest.raises(RefusedError, match="theirs"):
         await place.connector.uninstall()
-    assert len(await triggers(place)) == 2
+    assert await triggers(place) == TRIGGERS
 
 
 async def test_schema_of_somebody_else_is_refused(new_database: NewDatabase) -> None:
