@@ -3,7 +3,6 @@
 `python -m tests.simulation.applications.faults [--histories N] [--only WORDS]` plants them and searches.
 """
 
-
 import argparse
 import inspect
 import sys
@@ -175,18 +174,15 @@ BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def search(fault: Fault, limit: int) -> Finding:
-    """Play histories with a fault planted until one violates an obligation, `limit` at most."""
-    with pytest.MonkeyPatch.context() as patch:
-        fault.plant(patch)
-        for place in range(limit):
-            wrong = run(fault.first + place)
-            if wrong:
-                break
-        else:
-            return Finding(fault.name, limit)
-    if run(fault.first + place):
-        raise RuntimeError(f"seed {fault.first + place} is violated without any fault planted")
-    return Finding(fault.name, place + 1, fault.first + place, wrong[0])
+    """Play histories with a fault planted until one violates an obligation that it keeps without, `limit` at most."""
+    for place in range(limit):
+        seed = fault.first + place
+        with pytest.MonkeyPatch.context() as patch:
+            fault.plant(patch)
+            wrong = run(seed)
+        if wrong and not run(seed):
+            return Finding(fault.name, place + 1, seed, wrong[0])
+    return Finding(fault.name, limit)
 
 
 def search_by_name(limit: int, name: str) -> Finding:

@@ -6,16 +6,20 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *turned back*: an edit that turned back a write of ours whose answer was lost, and was covered when it was repeated;
 - *deleted at once*: a delete of a row that a delete of ours was under way to, and whose answer was lost;
 - *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
-- *twins*: a row made by a user while ours was made, where the application has no unique constraint.
+- *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
+  ours, where it has none and offers neither a search nor a marker nor an idempotency key.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from tests.simulation import verdicts
+from tests.simulation.acts import Act
 from tests.simulation.applications.records import Record
 from tests.simulation.applications.rows import ThingRow
 from tests.simulation.applications.worlds import ThingsWorld
 from tests.simulation.cases import Case
+from tests.simulation.draws import HOUR_US
 from tests.simulation.oracle import OBLIGATIONS
 from tests.simulation.tokens import token
 
@@ -26,6 +30,18 @@ def judged(world: ThingsWorld) -> list[str]:
     return [*wrong, *_made_twice(world), *_refused_when_calm(world)]
 
 
+@dataclass
+class ThingCase(Case):
+    """A history in which the connector's own clock may be slow as well, by so much."""
+
+    slow_us: int = 0
+
+    def merged_ts_us(self, act: Act) -> int:
+        """What a sink finds has the time of its machine, and so has a look where the application tells none."""
+        merged_us = super().merged_ts_us(act)
+        return max(0, merged_us - self.slow_us) if act.system in self.world.remotes else merged_us
+
+
 def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
     if is_twinned(record):
         # Which of the two rows stands for the record is a person's to say.
@@ -33,7 +49,7 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
         if both and not any(one.record_id == record.id and one.kind == "duplicate" for one in world.pipeline.conflicts):
             yield "ONCE: a second row is not on record"
         return
-    case = Case(record)
+    case = ThingCase(record, slow_us=HOUR_US if world.plan.troubles.killed else 0)
     for obligation in OBLIGATIONS:
         found = obligation(case)
         yield from _not_of_form(case, found) if obligation is verdicts.conflicts_are_about_edits else found

@@ -303,11 +303,12 @@ class Application:
         return row
 
     def _duplicated(self, row: ThingRow, values: Row) -> Found:
-        """A second row for a record: nobody's fault only if a user made the first, and it could not be found."""
+        """A second row for a record: excused only if a user made the first since it was looked for, or if there is no
+        way to look for one here."""
         local_id, begin = f"[{self.next_key()}]", row.begins[row.local_id]
         self.extras[local_id] = {"id": self.keys, **values, "marker": None}
         is_users = row.log[begin - 1].act is not None
-        if is_users and (not self.nature.searchable or begin > row.searched_at):
+        if (is_users and begin > row.searched_at) or not (self.nature.searchable or row.is_recognised):
             row.is_twinned = True
         else:
             self.duplicates.append(str(values["k"]))
