@@ -56,7 +56,7 @@ def new(
     target = folder or Path(f"duplex-{name}")
     for path in scaffolds.written(name, target):
         output.data(str(path))
-    output.say(f"Next: `cd {target}`, `pip install -e .`, `pytest`; then read README.md there.")
+    output.say(f"Next: `cd {target}`, `pip install -e '.[test]'`, `pytest`; then read README.md there.")
 
 
 @app.command()

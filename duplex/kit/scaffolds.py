@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
 
+from connectors import registry
 from duplex.usage import UsageError
 
 FILES = {
@@ -19,6 +20,9 @@ FILES = {
 def written(name: str, folder: Path) -> list[Path]:
     """Write the package into a folder that is made for it. Raises UsageError for a name or folder that cannot be."""
     module = _module(name)
+    if name in registry.kinds():
+        why = "a connector of this name is installed already, and the project file could mean either"
+        raise UsageError("no such name can be had", name, why, "Choose another: `my-shop`.")
     if folder.exists() and any(folder.iterdir()):
         raise UsageError("nothing was written", str(folder), "it exists, and is not empty", "Choose another --folder.")
     folder.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,8 @@ from pydantic_core import PydanticCustomError
 from schemas.project.findings import nearest_of
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+Kind = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=80)]
+"""A connector as its package names it: `my-shop`."""
 Scalar = str | int | bool
 
 

@@ -9,10 +9,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, SecretStr, Tag, model_validator
 
+from schemas.project.base import Kind, refuse, word_or
 from schemas.project.base import Name as Name
 from schemas.project.base import Part as Part
 from schemas.project.base import Scalar as Scalar
-from schemas.project.base import refuse, word_or
 from schemas.project.bridge import Bridge as Bridge
 from schemas.project.deletes import Archive as Archive
 from schemas.project.deletes import ArchiveMode as ArchiveMode
@@ -77,7 +77,7 @@ class System(Part):
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
-    connector: Name
+    connector: Kind
 
     @property
     def options(self) -> dict[str, Any]:

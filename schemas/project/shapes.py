@@ -58,7 +58,8 @@ def _message(error: dict[str, Any]) -> str:
     if kind == "literal_error":
         return f"must be {context['expected'].replace(chr(39), '')}"
     if kind == "string_pattern_mismatch":
-        return "names are lower-case letters, digits and _, beginning with a letter"
+        marks = "digits, _ and -" if "-]" in context["pattern"] else "digits and _"
+        return f"names are lower-case letters, {marks}, beginning with a letter"
     if kind == "string_too_long":
         return f"must not be longer than {context['max_length']} characters"
     if kind == "too_short":

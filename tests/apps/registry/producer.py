@@ -1,7 +1,7 @@
 """Writes Avro messages with Confluent's producer and serializers; a process of its own, with packages of its own.
 
 Standard input: {bootstrap, registry, topic, messages: [{key, value, schema}]}. `schema` is that of the value, which is
-registered where it is not yet; `value` None is a tombstone. A message with `raw` has those bytes, in hex, for its value.
+registered where it is not yet; `value` None is a tombstone. A message with `raw` has those bytes, in hex, for a value.
 """
 
 import json
@@ -20,12 +20,15 @@ def main() -> None:
     client = SchemaRegistryClient({"url": given["registry"]})
     producer, topic = Producer({"bootstrap.servers": given["bootstrap"]}), given["topic"]
     keys = AvroSerializer(client, json.dumps(KEY))
-    failed = []
+    failed: list[object] = []
+
+    def told(error: object, _: object) -> None:
+        if error is not None:
+            failed.append(error)
+
     for message in given["messages"]:
         key = keys({"id": message["key"]}, SerializationContext(topic, MessageField.KEY))
-        producer.produce(
-            topic, value(client, topic, message), key, on_delivery=lambda error, _: error and failed.append(error)
-        )
+        producer.produce(topic, value(client, topic, message), key, on_delivery=told)
     producer.flush(60)
     sys.exit("; ".join(map(str, failed)) or 0)
 

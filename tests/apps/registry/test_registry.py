@@ -60,7 +60,7 @@ async def test_a_field_that_is_added_is_read_from_then_on(
     found = await read(system, until("l", "u"), after={"l": grows})
     images = [msgspec.json.decode(change.after or "null") for change in found.changes if change.op in "ru"]
     assert sorted((one["id"], one["credit"], one["seen"]) for one in images[:2]) == [
-        (1, "1.50", "2023-11-14T22:13:20.5Z"), (2, None, "2023-11-14T22:13:20.5Z")
+        (1, "1.50", "2023-11-14T22:13:20.500000Z"), (2, None, "2023-11-14T22:13:20.500000Z")
     ]  # fmt: skip
     assert (images[2]["id"], images[2]["tier"]) == (1, "gold")
     after = (await system.discover([TIERED]))["customer"]

@@ -54,7 +54,8 @@ FAULTS: list[tuple[str, str, str, str]] = [
     # what is changed, into what, where it is reported, in which words
     ("pipeline: shop", "pipelin: shop", "1:1: pipelin", 'no such key; did you mean "pipeline"?'),
     ("pipeline: shop\n", "", "1:1: pipeline", "is missing"),
-    ("pipeline: shop", "pipeline: Shop!", "1:11: pipeline", "names are lower-case letters"),
+    ("pipeline: shop", "pipeline: Shop!", "1:11: pipeline", "names are lower-case letters, digits and _, "),
+    ("connector: postgres", "connector: My-Shop", "4:20: systems.crm.connector", "lower-case letters, digits, _ and -"),
     ("${env:CRM_DSN}", "${env:CRM_DNS}", "4:35: systems.crm.dsn",
      'environment variable CRM_DNS is not set; did you mean "CRM_DSN"?'),
     ("${file:secret}", "${file:missing}", "5:35: systems.erp.dsn", "file missing cannot be read"),
