@@ -29,9 +29,10 @@ demo: setup ## two databases kept in step before your eyes (ARGS="--example crm-
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-apps: setup ## install Ghost, Tryton and Debezium, once, outside the tree, and test against them
+test-apps: setup ## install Ghost, Tryton, Debezium and a schema registry, once, outside the tree, and test against them
 	@$(BIN)/python -m duplex.examples
 	@$(BIN)/python -m tests.apps.debezium.installing
+	@$(BIN)/python -m tests.apps.registry.installing
 	@DUPLEX_PLAY_EXAMPLES=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
