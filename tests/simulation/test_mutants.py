@@ -29,6 +29,7 @@ QUICKLY_NOTICED = frozenset(
         "rewriting is not noticed",
         "held looks are dropped",
         "a stale decision is accepted",
+        "a refusal is not put on record",
         "an amendment overwrites what came since",
         "columns are compared one by one",
         "no fence at the sink",

@@ -23,6 +23,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *existence.DECISIONS,
     *existence.WORLD,
 )
+QUIETLY = ("-q", "-x", "-rf", "--no-header", "-p", "no:cacheprovider")
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
@@ -60,7 +61,7 @@ def _tested(mutant: Mutant) -> Finding:
     """Whether the unit tests notice it."""
     told = StringIO()
     with redirect_stdout(told):
-        code = pytest.main(["-q", "-x", "--no-header", "-p", "no:cacheprovider", f"tests/unit/merge/{mutant.tests}"])
+        code = pytest.main([*QUIETLY, f"tests/unit/merge/{mutant.tests}"])
     failed = next((line for line in told.getvalue().splitlines() if line.startswith("FAILED ")), "")
     if code != pytest.ExitCode.TESTS_FAILED or not failed:
         return Finding(mutant.name, 0)
