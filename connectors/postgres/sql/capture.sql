@@ -212,7 +212,7 @@ end $generate$;
 
 -- Puts one trigger of ours on a table unless it is there, does the same, and fires when it should; 1 if it had to, else 0.
 -- `events`: as pg_trigger.tgtype has it (1 each row, 2 before, 4 insert, 8 delete, 16 update, 32 truncate).
--- `firing`: A always, O in ordinary sessions, R in those in replica mode.
+-- `firing`: A always, O in ordinary sessions, R in those in replica mode, D never.
 create or replace function duplex.put_trigger(relation oid, trigger_name text, events integer, firing "char",
                                               function_name text, kind text)
 returns integer language plpgsql set search_path = pg_catalog, pg_temp as $$
@@ -228,13 +228,24 @@ begin
     end if;
     execute format('create or replace trigger %I %s on %s %s for each %s execute function duplex.%I(%L)', trigger_name, moment,
                    relation::regclass,
-                   case events when 4 then 'referencing new table as new_rows'
-                               when 16 then 'referencing old table as old_rows new table as new_rows' else '' end,
+                   case when events in (4, 5) then 'referencing new table as new_rows'
+                        when events = 16 then 'referencing old table as old_rows new table as new_rows' else '' end,
                    case when events & 1 > 0 then 'row' else 'statement' end, function_name, kind);
     execute format('comment on trigger %I on %s is %L', trigger_name, relation::regclass, 'duplex: change capture');
     execute format('alter table %s enable %s trigger %I', relation::regclass,
                    case firing when 'A' then 'always' when 'R' then 'replica' else '' end, trigger_name);
+    if firing = 'D' then
+        execute format('alter table %s disable trigger %I', relation::regclass, trigger_name);
+    end if;
     return 1;
+end $$;
+
+-- Never called: a disabled trigger with it, for each row and with a transition table, makes Postgres refuse to make the
+-- table a partition or an heir. Statements upon the new parent would change its rows unseen.
+create or replace function duplex.stand_alone()
+returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+    return null;
 end $$;
 
 -- Whether a table's inserts and updates are captured statement by statement: see "How capture is put together".
@@ -269,10 +280,11 @@ begin
         put := put + duplex.put_trigger(c.relation, '!duplex_insert', 4, 'O', 'insert_' || c.number, kind)
                    + duplex.put_trigger(c.relation, '!duplex_update', 16, 'O', 'update_' || c.number, kind)
                    + duplex.put_trigger(c.relation, '!duplex_replica', 21, 'R', 'capture_' || c.number, kind)
+                   + duplex.put_trigger(c.relation, '!duplex_stand_alone', 5, 'D', 'stand_alone', kind)
                    + duplex.put_trigger(c.relation, '!duplex_capture', 9, 'A', 'capture_' || c.number, kind);
     else
         put := put + duplex.put_trigger(c.relation, '!duplex_capture', 29, 'A', 'capture_' || c.number, kind);
-        perform duplex.drop_triggers(c.relation, array['!duplex_insert', '!duplex_update', '!duplex_replica']);
+        perform duplex.drop_triggers(c.relation, array['!duplex_insert', '!duplex_update', '!duplex_replica', '!duplex_stand_alone']);
     end if;
     for leaf in select t.relid from pg_partition_tree(c.relation) t where partitioned and t.isleaf loop
         put := put + duplex.put_trigger(leaf, '!duplex_truncate', 34, 'A', 'truncate_' || c.number, 'partition');
@@ -304,7 +316,8 @@ begin
     for found in
         select g.tgname, g.tgrelid from pg_trigger g join pg_proc p on p.oid = g.tgfoid
          where g.tgparentid = 0 and p.pronamespace = 'duplex'::regnamespace
-           and p.proname in ('capture_' || c.number, 'insert_' || c.number, 'update_' || c.number, 'truncate_' || c.number)
+           and (p.proname in ('capture_' || c.number, 'insert_' || c.number, 'update_' || c.number, 'truncate_' || c.number)
+                or (p.proname = 'stand_alone' and g.tgrelid = c.relation))
     loop
         execute format('drop trigger %I on %s', found.tgname, found.tgrelid::regclass);
     end loop;

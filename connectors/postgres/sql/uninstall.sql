@@ -12,7 +12,7 @@ begin
          where p.pronamespace = 'duplex'::regnamespace
            and p.proname in ('fence', 'extend_log', 'add_segment', 'empty_segments', 'drop_segment', 'clear_overflow',
                              'whereabouts', 'types_within', 'of_plain_types', 'pinned_already', 'pin', 'unpin', 'nested', 'overtaken', 'enter', 'take_out',
-                             'enter_takers', 'write_statement_functions', 'by_statement', 'drop_triggers', 'pinned', 'local_id_expression', 'renamed_local_id', 'write_row_function',
+                             'enter_takers', 'write_statement_functions', 'by_statement', 'stand_alone', 'drop_triggers', 'pinned', 'local_id_expression', 'renamed_local_id', 'write_row_function',
                              'look', 'write_look_function', 'write_truncate_function', 'write_chunk_function',
                              'put_trigger', 'put_capture', 'remove_capture', 'grant_one', 'grant_sink', 'grant_roles')
     loop

@@ -7,8 +7,8 @@ import pytest
 from tests.integration.postgres_source.conftest import CONTACT, CONTACTS, MakePlace, Place, spec
 
 THREE = "insert into contacts values (3, 'c', 'z'), (2, 'b', 'y'), (1, 'a', 'x')"
-BY_STATEMENT = {"!duplex_capture", "!duplex_insert", "!duplex_replica", "!duplex_truncate", "!duplex_update"}
 BY_ROW = {"!duplex_capture", "!duplex_truncate"}
+BY_STATEMENT = BY_ROW | {"!duplex_insert", "!duplex_replica", "!duplex_stand_alone", "!duplex_update"}
 TOUCH = """
 create function touch() returns trigger language plpgsql as $$
 begin update contacts set town = town || '!' where {condition}; return null; end $$;
@@ -217,7 +217,7 @@ async def test_applying_again_brings_a_table_from_one_form_to_the_other(make_pla
     assert await place.connector.install([CONTACT]) == ["put back 1 triggers on table public.contacts"]
     assert await triggers(place) == BY_ROW and await place.connector.check([CONTACT]) == []
     await place.session.execute("drop table heir")
-    assert await place.connector.install([CONTACT]) == ["put back 4 triggers on table public.contacts"]
+    assert await place.connector.install([CONTACT]) == ["put back 5 triggers on table public.contacts"]
     assert await triggers(place) == BY_STATEMENT and await place.connector.check([CONTACT]) == []
     assert await place.connector.install([CONTACT]) == []
 
@@ -235,12 +235,12 @@ async def test_all_triggers_enabled_alike_enter_nothing_twice(make_place: MakePl
     await place.session.execute("alter table contacts disable trigger all; alter table contacts enable trigger all")
     await place.session.execute(THREE + "; update contacts set name = 'q'; delete from contacts where id = 1")
     assert [row["op"] for row in await place.log()] == ["c"] * 3 + ["u"] * 3 + ["d"]
-    assert await place.connector.install([CONTACT]) == ["put back 3 triggers on table public.contacts"]
+    assert await place.connector.install([CONTACT]) == ["put back 4 triggers on table public.contacts"]
 
 
 async def test_what_was_installed_row_by_row_goes_on_and_is_brought_to_the_new_form(make_place: MakePlace) -> None:
     place = await make_place()
-    names = "array['!duplex_insert', '!duplex_update', '!duplex_replica']"
+    names = "array['!duplex_insert', '!duplex_update', '!duplex_replica', '!duplex_stand_alone']"
     await place.session.execute(
         f"select duplex.drop_triggers('contacts'::regclass, {names});"
         "select duplex.put_trigger('contacts'::regclass, '!duplex_capture', 29, 'A', 'capture_1', 'table')"
@@ -248,5 +248,21 @@ async def test_what_was_installed_row_by_row_goes_on_and_is_brought_to_the_new_f
     assert await place.connector.check([CONTACT]) == []
     await place.session.execute("insert into contacts values (1, 'a'); update contacts set name = 'b'")
     assert await moves(place, 0) == [("c", None, "[1]", "a"), ("u", None, "[1]", "b")]
-    assert await place.connector.install([CONTACT]) == ["put back 4 triggers on table public.contacts"]
+    assert await place.connector.install([CONTACT]) == ["put back 5 triggers on table public.contacts"]
     assert await triggers(place) == BY_STATEMENT
+
+
+PARENTS = {
+    "partition": "create table p (like contacts) partition by range (id);"
+    " alter table p attach partition contacts default",
+    "heir": "create table p (id int, name text, town text); alter table contacts inherit p",
+}
+
+
+@pytest.mark.parametrize("case", PARENTS)
+async def test_no_parent_is_given_whose_statements_would_not_be_seen(make_place: MakePlace, case: str) -> None:
+    place = await make_place()
+    with pytest.raises(asyncpg.PostgresError, match='"!duplex_stand_alone" prevents table "contacts" from becoming'):
+        await place.session.execute(PARENTS[case])
+    await place.connector.uninstall()
+    await place.session.execute(PARENTS[case])

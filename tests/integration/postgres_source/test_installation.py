@@ -9,7 +9,7 @@ from tests.conftest import NewDatabase
 from tests.integration.postgres_source.conftest import CONTACT, CONTACTS, MakePlace, Place, spec
 
 ROW = "insert into contacts values (1, 'Ada', 'Ulm')"
-TRIGGERS = ["!duplex_capture", "!duplex_insert", "!duplex_replica", "!duplex_truncate", "!duplex_update"]
+TRIGGERS = [f"!duplex_{name}" for name in ("capture", "insert", "replica", "stand_alone", "truncate", "update")]
 
 
 async def triggers(place: Place) -> list[str]:
@@ -56,7 +56,7 @@ async def test_entity_that_left_keeps_its_triggers_and_is_loaded_when_it_returns
     place = await make_place(CONTACTS + "; create table other (id int primary key)", CONTACT, other)
     await place.session.execute("update duplex.load set done = true")
     await place.connector.install([CONTACT])
-    assert len(await triggers(place)) == 10
+    assert len(await triggers(place)) == 12
     done = await place.session.fetch("select entity, done from duplex.load order by entity")
     assert [tuple(row) for row in done] == [("contact", True), ("other", False)]
 
