@@ -13,6 +13,7 @@ A window excuses an edit, or what reads as one, only where the application offer
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from streams.merge.events import Decided
 from tests.simulation import verdicts
 from tests.simulation.acts import Act
 from tests.simulation.applications.records import Record
@@ -34,6 +35,7 @@ def judged(world: ThingsWorld) -> list[str]:
 class ThingCase(Case):
     """A history in which the connector's own clock may be slow as well, by so much."""
 
+    world: Record
     slow_us: int = 0
 
     def merged_ts_us(self, act: Act) -> int:
@@ -53,18 +55,33 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
     for obligation in OBLIGATIONS:
         found = obligation(case)
         yield from _not_of_form(case, found) if obligation is verdicts.conflicts_are_about_edits else found
+    yield from _invented_deletes(record)
     yield from record.hub.complaints
 
 
-def _not_of_form(case: Case, sentences: Iterator[str]) -> Iterator[str]:
-    excused = set()
+def _invented_deletes(record: Record) -> Iterator[str]:
+    """Nothing is deleted before anybody has deleted anything."""
+    first = min((act.at for act in record.acts if act.kind == "delete"), default=None)
+    for step in record.hub.steps:
+        is_known = (first is not None and first <= step.at) or isinstance(step.event, Decided)
+        for command in step.commands:
+            if command.op == "d" and not is_known:
+                yield f"INVENTED: offset {step.offset} deletes the row of {command.system}, which nobody did anywhere"
+
+
+def _not_of_form(case: ThingCase, sentences: Iterator[str]) -> Iterator[str]:
+    excused: set[str] = set()
     for step in case.ruled:
         for verdict in step.verdicts:
             side = verdict.incoming
             row = case.tables.get(side.system)
             if isinstance(row, ThingRow) and (verdict.field, token(side.value)) in row.formed():
                 excused.add(f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}")
-    return (sentence for sentence in sentences if sentence not in excused)
+    for sentence in sentences:
+        if sentence in excused:
+            case.world.excused.add(sentence)
+        else:
+            yield sentence
 
 
 def is_twinned(record: Record) -> bool:

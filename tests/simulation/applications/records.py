@@ -114,6 +114,7 @@ class Record(World):
         self.operator = Operator(self)
         self.remotes = {name: Watched(table, chance) for name, table in tables.items() if isinstance(table, ThingRow)}
         self.lost = set()
+        self.excused: set[str] = set()
 
     @property
     def now(self) -> int:  # type: ignore[override]

@@ -8,7 +8,7 @@ from tests.simulation.applications.rows import ThingRow
 if TYPE_CHECKING:
     from tests.simulation.applications.worlds import ThingsWorld
 
-FLOOR_HISTORIES = 60
+FLOOR_HISTORIES = 45
 FAULTS = (
     "webhook lost",
     "webhook late",
@@ -96,7 +96,7 @@ class Tally:
         counted = {
             "covered": sum(len({act for act, name in row.windows if name is not None}) for row in rows),
             "deleted at once": sum(len([act for act, name in row.windows if name is None]) for row in rows),
-            "form": sum(len(row.forms) for row in rows),
+            "form": sum(len(record.excused) for record in world.records),
             "twins": sum(row.is_twinned for row in rows),
         }
         for name, count in counted.items():
