@@ -48,6 +48,8 @@ NAMES_CACHED = 1 << 10
 Write = Callable[[str, Any], bytes]
 Source = tuple[str, str, int, int]
 """The provenance of a field: its name, the system, the time, the version."""
+Pieces = dict[str, tuple[int, bytes, bytes]]
+"""Of fields written before, by name: the version of the value, its bytes, and those of its provenance."""
 
 
 class Sourced(Protocol):
@@ -154,32 +156,48 @@ class GoldenCodec:
 
     def encode(self, golden: Golden) -> bytes:
         """The framed bytes of a record. Raises GoldenValueError for a value that is not of its field's type."""
-        values = [golden.values.get(name) for name in self._writers]
-        sources = [(name, one.system, one.ts_us, one.version) for name, one in golden.provenance.items()]
-        return self._framed(golden.record_id, golden.version, golden.deleted, values, sources)
-
-    def encode_fields(self, record_id: str, version: int, deleted: bool, fields: Mapping[str, Sourced]) -> bytes:
-        """As `encode`, from the fields as the merge keeps them; each has its provenance, one that is absent an empty
-        one. Raises GoldenValueError."""
-        found = [(name, fields.get(name, _NOTHING)) for name in self._writers]
-        sources = [(name, one.by, one.ts_us, one.version) for name, one in found]
-        return self._framed(record_id, version, deleted, [one.value for _, one in found], sources)
-
-    def _framed(
-        self, record_id: str, version: int, deleted: bool, values: Sequence[Any], sources: Sequence[Source]
-    ) -> bytes:
         try:
-            pieces = [self._header, binary.text(record_id), binary.long(version), binary.boolean(deleted)]
-            for (name, write), value in zip(self._writers.items(), values, strict=True):
-                pieces.append(binary.NULL if value is None else write(name, value))
-            if sources:
-                pieces.append(binary.long(len(sources)))
-            for name, system, ts_us, number in sources:
-                pieces += (_name(name), _name(system), binary.long(ts_us), binary.long(number))
+            values = [self._value(name, golden.values.get(name)) for name in self._writers]
+            sources = [_source(name, one.system, one.ts_us, one.version) for name, one in golden.provenance.items()]
         except (ValueError, TypeError, OverflowError, AttributeError) as error:
-            raise GoldenValueError(f"golden record {record_id}: {error}") from error
-        pieces.append(binary.END_OF_BLOCKS)
-        return b"".join(pieces)
+            raise _unwritable(golden.record_id, error) from error
+        return self._joined(self._start(golden.record_id, golden.version, golden.deleted), values, sources)
+
+    def _value(self, name: str, value: Any) -> bytes:
+        return binary.NULL if value is None else self._writers[name](name, value)
+
+    def encode_fields(
+        self, record_id: str, version: int, deleted: bool, fields: Mapping[str, Sourced], pieces: Pieces | None = None
+    ) -> bytes:
+        """As `encode`, from the fields as the merge keeps them; each has its provenance, one that is absent an empty
+        one. What is in `pieces` is not written anew, and what is written is put there: give those of this record and
+        this codec, or none. A version stands for one value, except the one of no value. Raises GoldenValueError."""
+        pieces = {} if pieces is None else pieces
+        values, sources = [], []
+        for name in self._writers:
+            field = fields.get(name, _NOTHING)
+            piece = pieces.get(name)
+            if piece is None or piece[0] != field.version or not field.version:
+                piece = pieces[name] = self._piece(record_id, name, field)
+            values.append(piece[1])
+            sources.append(piece[2])
+        return self._joined(self._start(record_id, version, deleted), values, sources)
+
+    def _piece(self, record_id: str, name: str, field: Sourced) -> tuple[int, bytes, bytes]:
+        try:
+            return field.version, self._value(name, field.value), _source(name, field.by, field.ts_us, field.version)
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise _unwritable(record_id, error) from error
+
+    def _start(self, record_id: str, version: int, deleted: bool) -> bytes:
+        try:
+            return self._header + binary.text(record_id) + binary.long(version) + binary.boolean(deleted)
+        except (ValueError, TypeError, OverflowError, AttributeError) as error:
+            raise _unwritable(record_id, error) from error
+
+    def _joined(self, start: bytes, values: Sequence[bytes], sources: Sequence[bytes]) -> bytes:
+        count = (binary.long(len(sources)),) if sources else ()
+        return b"".join((start, *values, *count, *sources, binary.END_OF_BLOCKS))
 
     def decode(self, data: bytes) -> Golden:
         """The record in these bytes. Raises UndecodableError."""
@@ -201,6 +219,14 @@ class GoldenCodec:
             values=values,
             provenance=provenance,
         )
+
+
+def _source(name: str, system: str, ts_us: int, version: int) -> bytes:
+    return b"".join((_name(name), _name(system), binary.long(ts_us), binary.long(version)))
+
+
+def _unwritable(record_id: str, error: Exception) -> GoldenValueError:
+    return GoldenValueError(f"golden record {record_id}: {error}")
 
 
 def _header(schema: Mapping[str, Any]) -> bytes:

@@ -8,6 +8,7 @@ value that the column would refuse is left as it is: the refusal is the system's
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, cast
 
 import msgspec
@@ -20,6 +21,7 @@ from streams.merge.values import Value
 Normalise = Callable[[Any], Value]
 Dump = Callable[[Value], Any]
 
+TEXTS_REMEMBERED = 1 << 12
 _LIMIT_INT64 = 1 << 63
 _EXACT_JSON = msgspec.json.Encoder(order="deterministic", decimal_format="number")
 
@@ -237,4 +239,12 @@ def from_wire(kind: ColumnType) -> Normalise | None:
         return lambda value: normalise(bytes(value))
     if kind.kind == "array" and kind.item is not None and kind.item.kind == "json":
         return lambda value: None if value is None else normalise([bytes(one) for one in value])
-    return normalise
+    if kind.kind in ("date", "opaque"):
+        return lambda value: value if type(value) is str else normalise(value)
+    return _remembering(normalise) if kind.kind in ("timestamp", "timestamptz", "time") else normalise
+
+
+def _remembering(normalise: Normalise) -> Normalise:
+    """The times in a row come again with each of its images, and with the rows written at the same time."""
+    known = lru_cache(maxsize=TEXTS_REMEMBERED)(normalise)
+    return lambda value: known(value) if type(value) is str else normalise(value)

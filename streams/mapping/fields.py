@@ -18,7 +18,8 @@ class FieldLens:
     """A field's way into a row and out of it. Made by `field_lens`.
 
     `read` gives the value as the columns show it, unchecked; `get` only one that the field takes. Both raise
-    InvalidValueError. `plain`: the columns' normal forms are the canonical values themselves.
+    InvalidValueError. `plain`: the columns' normal forms are the canonical values themselves. `single` is the part of
+    a plain field with one column.
     """
 
     name: str
@@ -29,6 +30,7 @@ class FieldLens:
     read: Read
     get: Read
     plain: bool
+    single: ColumnPart | None
 
     def put(self, value: Value, row: Row) -> dict[str, Value]:
         """The columns with this value written into them. Raises InvalidValueError if they cannot say it.
@@ -36,6 +38,8 @@ class FieldLens:
         Columns that already show the value, or as much of it as they can show at all, stay as they are: a text
         written in another way that means the same is no difference, and must not be corrected back and forth.
         """
+        if self.single is not None:
+            return _put_single(self.single, value, row)
         shown = self._shown(row)
         if shown == (value,):
             return {}
@@ -75,7 +79,15 @@ def field_lens(
     plain = all(isinstance(part, ColumnPart) and part.conversion.plain for part in parts)
     read = _plain_reader(parts) if plain else _reader(rule, parts)
     get = read if validate is None else _checked(read, validate)
-    return FieldLens(name, rule, direction, parts, columns, read, get, plain)
+    single = parts[0] if plain and rule.group is None and isinstance(parts[0], ColumnPart) else None
+    return FieldLens(name, rule, direction, parts, columns, read, get, plain, single)
+
+
+def _put_single(part: ColumnPart, value: Value, row: Row) -> dict[str, Value]:
+    if row[part.column] == value:
+        return {}
+    written = part.write((value,), row)
+    return {} if written[part.column] == row[part.column] else written
 
 
 def _plain_reader(parts: tuple[Part, ...]) -> Read:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 
 from schemas.codec import Codec
+from schemas.goldens import Pieces
 from schemas.messages import Allowance, Change, Epoch, Loaded, Nudge
 from schemas.project.model import Entity
 from schemas.topics import Topics
@@ -23,7 +24,7 @@ from streams.merge.events import Event, Nudged, Outcome
 from streams.merge.merge import merge
 from streams.merge.rules import Rules
 from streams.merge.states import State
-from streams.processors import brake, dues, metrics, outgoing, trails
+from streams.processors import brake, dues, kept, metrics, outgoing, trails
 from streams.processors.incoming import at_us, event_of
 from streams.processors.records import Decided as Result
 from streams.processors.records import Output, Record, Rejected, UnprocessableError, each
@@ -61,6 +62,7 @@ class MergeProcessor:
         self._targets = outgoing.Targets(self.commands, self.conflicts, self.golden)
         self._partitions = topics.partitions
         self._codec = codec or Codec()
+        self._kept = kept.Kept()
         self._asked: MutableMapping[Store, set[tuple[bytes, str]]] = WeakKeyDictionary()
 
     def apply(self, records: Sequence[Record], store: Store) -> list[Result]:
@@ -94,7 +96,10 @@ class MergeProcessor:
 
     def _event(self, record: Record, key: bytes, message: msgspec.Struct, store: Store) -> Iterable[Result]:
         regime, found = self.regimes.at(store), store.get(key)
-        state = None if found is None else states.decode(found)
+        state: State | None = None
+        pieces: Pieces = {}
+        if found is not None:
+            state, pieces = self._kept.take(key, found, regime.goldens)
         try:
             event = event_of(message, record, regime, state)
         except InvalidValueError as error:
@@ -102,7 +107,7 @@ class MergeProcessor:
         if event is None or (state is None and isinstance(event, Nudged)):
             return ()
         hop = message.origin.hop + 1 if isinstance(message, Change) and message.origin is not None else 1
-        return self._merged(_Input(record, key, event, hop), regime, state, store)
+        return self._merged(_Input(record, key, event, hop, pieces), regime, state, store)
 
     def _merged(self, given: "_Input", regime: Regime, state: State | None, store: Store) -> Iterable[Result]:
         event, record, guard = given.event, given.record, regime.entity.on_delete.brake
@@ -113,16 +118,20 @@ class MergeProcessor:
         state, outcome = merge(state, event, rules)
         if outcome.refusal:
             return (Rejected(record, "DecisionRefused", outcome.refusal, "decide"),)
-        made = outgoing.results(self._targets, regime, self._codec.encode, record, event, state, outcome, given.hop)
+        made = outgoing.results(
+            self._targets, regime, self._codec.encode, record, event, state, outcome, given.hop, given.pieces
+        )
         if not outcome.repeated:
             if seen is not None:
                 brake.watched(store, guard, seen, state, at_us(record), record.offset)
             if held:
                 self._count_held(outcome, regime.rules.entity)
-            self._keep(given, state, outcome, store, was_alive)
+            self._keep(given, regime, state, outcome, store, was_alive)
         return made
 
-    def _keep(self, given: "_Input", state: State, outcome: Outcome, store: Store, was_alive: bool) -> None:
+    def _keep(
+        self, given: "_Input", regime: Regime, state: State, outcome: Outcome, store: Store, was_alive: bool
+    ) -> None:
         key, offset = given.key, given.record.offset
         if isinstance(given.event, Nudged) and (asked := self._asked.get(store)):
             asked.discard((key, given.event.reason))
@@ -133,7 +142,9 @@ class MergeProcessor:
             return
         state.offset = offset
         trails.extend(store, key, state.trail, offset)
-        store.put(key, states.encode(state))
+        data = states.encode(state)
+        store.put(key, data)
+        self._kept.keep(key, kept.Record(data, state, regime.goldens, given.pieces))
         # Nothing is parked or settled without a verdict, and only what is dead grows old.
         if outcome.verdicts or not (was_alive and state.alive):
             dues.note(store, key, state)
@@ -172,12 +183,14 @@ class MergeProcessor:
 
 
 class _Input(NamedTuple):
-    """An event of the record log with its place; `hop` is that of the commands it leads to."""
+    """An event of the record log with its place; `hop` is that of the commands it leads to, `pieces` are those of the
+    merged record as it was written before."""
 
     record: Record
     key: bytes
     event: Event
     hop: int
+    pieces: Pieces
 
 
 def _waits(data: bytes, rules: Rules) -> bool:

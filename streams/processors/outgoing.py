@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import msgspec
 
 from schemas.errors import SchemasError
-from schemas.goldens import GoldenCodec
+from schemas.goldens import GoldenCodec, Pieces
 from schemas.identifiers import command_id
 from schemas.messages import Command, Conflict, Side, Unit
 from streams.merge.events import Event, Held, Nudged, Outcome, Planned, Verdict
@@ -36,8 +36,10 @@ def results(
     state: State,
     outcome: Outcome,
     hop: int = 1,
+    pieces: Pieces | None = None,
 ) -> list[Decided]:
-    """What an event's outcome sends, in order. `state` is the one after it; `hop` that of its commands."""
+    """What an event's outcome sends, in order. `state` is the one after it; `hop` that of its commands; `pieces` what
+    was written of the merged record before."""
     record_id = (record.key or b"").decode()
     found: list[Decided] = []
     if outcome.commands:
@@ -51,7 +53,7 @@ def results(
     if outcome.forget:
         found.append(_output(record, targets.golden, None))
     elif outcome.golden:
-        found.append(_published(record, record_id, targets.golden, regime, state))
+        found.append(_published(record, record_id, targets.golden, regime, state, pieces))
     return found
 
 
@@ -108,15 +110,17 @@ def conflict(record_id: str, record: Record, entity: str, verdict: Verdict, ts_u
     )
 
 
-def golden(codec: GoldenCodec, record_id: str, state: State) -> bytes:
+def golden(codec: GoldenCodec, record_id: str, state: State, pieces: Pieces | None = None) -> bytes:
     """The merged record. Raises GoldenValueError."""
     deleted = EXISTENCE not in state.fields or not state.alive
-    return codec.encode_fields(record_id, state.version, deleted, state.fields)
+    return codec.encode_fields(record_id, state.version, deleted, state.fields, pieces)
 
 
-def _published(record: Record, record_id: str, topic: str, regime: Regime, state: State) -> Decided:
+def _published(
+    record: Record, record_id: str, topic: str, regime: Regime, state: State, pieces: Pieces | None
+) -> Decided:
     try:
-        return _output(record, topic, golden(regime.goldens, record_id, state))
+        return _output(record, topic, golden(regime.goldens, record_id, state, pieces))
     except SchemasError as error:
         # The merge stands; only this rendering of it cannot be had. Taking the event back would lose it.
         return rejected(record, error)

@@ -63,7 +63,7 @@ def test_what_is_read_by_hand_is_what_the_schema_says(message: msgspec.Struct) -
     assert READERS[type(message).__name__.lower()](data, HEADER_BYTES) == CODEC.decode_generally(data) == message
 
 
-@settings(max_examples=500)
+@settings(max_examples=500, deadline=None)
 @given(CHANGES | COMMANDS, st.data())
 def test_damaged_bytes_mean_the_same_by_hand_and_by_the_schema(message: msgspec.Struct, draw: st.DataObject) -> None:
     data = CODEC.encode(message)
@@ -73,6 +73,7 @@ def test_damaged_bytes_mean_the_same_by_hand_and_by_the_schema(message: msgspec.
     assert _outcome(CODEC.decode, damaged) == _outcome(CODEC.decode_generally, damaged)
 
 
+@settings(deadline=None)
 @given(CHANGES | COMMANDS)
 def test_bytes_cut_short_anywhere_are_refused(message: msgspec.Struct) -> None:
     data = CODEC.encode(message)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas.project import column_types
 from streams.errors import InvalidValueError
-from streams.mapping.columns import canonical_json, normaliser
+from streams.mapping.columns import canonical_json, from_wire, normaliser
 from streams.mapping.images import Images
 from streams.merge.values import Value
 
@@ -153,3 +153,12 @@ def test_big_numbers_and_json_arrays_are_dumped_for_postgres() -> None:
 def test_type_names_of_the_catalog(text: str, kind: str, length: int | None, scale: int | None) -> None:
     found = column_types.parse(text)
     assert (found.kind, found.length, found.scale) == (kind, length, scale)
+
+
+def test_one_text_in_columns_of_other_precision_is_remembered_for_each() -> None:
+    whole, exact = (from_wire(column_types.parse(f"timestamp({places}) without time zone")) for places in (0, 3))
+    assert whole and exact
+    for _ in range(2):
+        assert whole("2026-01-02T03:04:05.678") == "2026-01-02T03:04:06"
+        assert exact("2026-01-02T03:04:05.678") == "2026-01-02T03:04:05.678"
+        assert whole(None) is None

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from schemas import compatibility
 from schemas.errors import SchemasError, UndecodableError
-from schemas.goldens import Golden, GoldenCodec, GoldenValueError, Provenance, golden_schema
+from schemas.goldens import Golden, GoldenCodec, GoldenValueError, Pieces, Provenance, golden_schema
 from schemas.project.model import Entity
 
 ENTITY = Entity.model_validate(
@@ -104,6 +104,26 @@ def test_fields_as_the_merge_keeps_them_are_written_with_their_provenance() -> N
     assert golden.provenance.keys() == ENTITY.fields.keys()
     assert golden.provenance["name"] == Provenance(system="crm", ts_us=17, version=2)
     assert golden.provenance["count"] == Provenance(system="", ts_us=0, version=0)
+
+
+@given(VALUES, VALUES, st.sets(st.sampled_from(sorted(ENTITY.fields))))
+def test_pieces_written_before_make_no_difference(
+    before: dict[str, Any], after: dict[str, Any], changed: set[str]
+) -> None:
+    pieces: Pieces = {}
+    fields = {name: Kept(value, "crm", 17, 2) for name, value in before.items()}
+    CODEC.encode_fields("r", 3, False, fields, pieces)
+    fields |= {name: Kept(after[name], "erp", 18, 3) for name in changed}
+    assert CODEC.encode_fields("r", 4, True, fields, pieces) == CODEC.encode_fields("r", 4, True, fields)
+
+
+def test_what_has_its_piece_is_not_written_anew() -> None:
+    pieces: Pieces = {}
+    fields = {"name": Kept("Anna", "crm", 17, 2), "count": Kept(None, "", 0, 0)}
+    CODEC.encode_fields("r", 3, False, fields, pieces)
+    pieces["name"] = (2, b"\x02\x06Eva", pieces["name"][2])
+    found = CODEC.decode(CODEC.encode_fields("r", 3, False, fields | {"count": Kept(7, "crm", 1, 4)}, pieces))
+    assert (found.values["name"], found.values["count"]) == ("Eva", 7)
 
 
 @pytest.mark.parametrize(
