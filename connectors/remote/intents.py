@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from connectors.remote import marks
 from connectors.remote.surroundings import Notes
 from schemas.messages import Command, Result
 
@@ -80,6 +81,7 @@ class Ledger:
         self._grouped = Grouped(notes)
         self._entries: dict[Place, dict[int, Entry]] = {}
         self._fences: dict[Place, int] = {}
+        self._unkept: dict[str, dict[str, bytes | None]] = {}
         for name in notes.names("command/"):
             self._load(name)
 
@@ -112,10 +114,21 @@ class Ledger:
         """The write is sent next. `others` are kept with it. Raises UnreachableError."""
         await self._keep(command, Entry(intent), others)
 
-    async def finish(self, command: Command, result: Result, marks: Mapping[str, bytes | None]) -> None:
-        """The command is done, and this is the answer. Raises UnreachableError."""
+    async def finish(self, command: Command, result: Result, others: Mapping[str, bytes | None]) -> None:
+        """The command is done, and this is the answer. `others` are kept with it. Raises UnreachableError."""
         entry = self.entry(command)
-        await self._keep(command, Entry(None if entry is None else entry.intent, result), marks)
+        await self._keep(command, Entry(None if entry is None else entry.intent, result), others)
+
+    async def assure(self, command: Command) -> None:
+        """Returns when what was to be kept of the command is safe, if it could not be kept before. Marks of rows that
+        were seen since stay as they are. Raises UnreachableError."""
+        values = self._unkept.get(command.id)
+        if values is not None:
+            await self._grouped.put({name: value for name, value in values.items() if self._is_due(name, value)})
+            self._unkept.pop(command.id, None)
+
+    def _is_due(self, name: str, value: bytes | None) -> bool:
+        return not marks.is_mark(name) or not marks.is_elder(value, self._notes.get(name))
 
     def withdraw(self, command: Command) -> None:
         """What was intended was refused as such: nothing was written."""
@@ -129,7 +142,9 @@ class Ledger:
     async def _keep(self, command: Command, entry: Entry, others: Mapping[str, bytes | None]) -> None:
         place = (command.entity, command.partition)
         self._entries.setdefault(place, {})[command.offset] = entry
-        await self._grouped.put({_name(place, command.offset): _encode(entry), **others})
+        values = self._unkept[command.id] = {_name(place, command.offset): _encode(entry), **others}
+        await self._grouped.put(values)
+        del self._unkept[command.id]
 
     def _let_go(self, place: Place, below: int) -> None:
         entries = self._entries.get(place, {})

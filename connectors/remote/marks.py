@@ -43,6 +43,18 @@ def name(entity: str, local_id: str) -> str:
     return f"row/{entity}/{local_id}"
 
 
+def is_mark(note: str) -> bool:
+    """Whether a note of this name is a mark."""
+    return note.startswith("row/")
+
+
+def is_elder(data: bytes | None, kept: bytes | None) -> bool:
+    """Whether a mark as it would be kept is of an elder look than the one that is."""
+    if kept is None:
+        return False
+    return data is not None and _decoder.decode(data).order < _decoder.decode(kept).order
+
+
 def encode(mark: Mark) -> bytes | None:
     """A mark as it is kept. One of a row that is gone is kept only where its number must not go back."""
     return None if mark.is_gone and not mark.versioned else _encode(mark)

@@ -135,6 +135,7 @@ class RemoteSink:
     async def _carried_out(self, command: Command) -> Effect:
         entry = self._ledger.entry(command)
         if entry is not None and entry.result is not None:
+            await self._ledger.assure(command)
             return _answered(entry.result)
         resource = self._resources.get(command.entity)
         if resource is None:

@@ -74,8 +74,8 @@ FAULTS = (
         "what was answered is not noted",
         edit(
             "remote.intents.Ledger.finish",
-            "await self._keep(command, Entry(None if entry is None else entry.intent, result), marks)",
-            "await self._grouped.put(marks)",
+            "await self._keep(command, Entry(None if entry is None else entry.intent, result), others)",
+            "await self._grouped.put(others)",
         ),
     ),
     Fault(

@@ -6,6 +6,7 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *turned back*: an edit that turned back a write of ours whose answer was lost, and was covered when it was repeated;
 - *deleted at once*: a delete of a row that a delete of ours was under way to, and whose answer was lost;
 - *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
+- *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
   ours, where it has none and offers neither a search nor a marker nor an idempotency key.
 """
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from streams.merge.events import Decided
-from tests.simulation import verdicts
+from tests.simulation import losses, verdicts
 from tests.simulation.acts import Act
 from tests.simulation.applications.records import Record
 from tests.simulation.applications.rows import ThingRow
@@ -54,7 +55,10 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
     case = ThingCase(record, slow_us=HOUR_US if world.plan.troubles.killed else 0)
     for obligation in OBLIGATIONS:
         found = obligation(case)
-        yield from _not_of_form(case, found) if obligation is verdicts.conflicts_are_about_edits else found
+        if obligation is verdicts.conflicts_are_about_edits:
+            yield from _not_of_form(case, found)
+        elif obligation is not losses.no_deletion_undone or not _is_orphaned(record):
+            yield from found
     yield from _invented_deletes(record)
     yield from record.hub.complaints
 
@@ -82,6 +86,11 @@ def _not_of_form(case: ThingCase, sentences: Iterator[str]) -> Iterator[str]:
             case.world.excused.add(sentence)
         else:
             yield sentence
+
+
+def _is_orphaned(record: Record) -> bool:
+    """Whether a row of ours, of which nobody could know, came as a new one: it revives a record deleted meanwhile."""
+    return any(isinstance(table, ThingRow) and table.is_orphaned for table in record.all_tables)
 
 
 def is_twinned(record: Record) -> bool:

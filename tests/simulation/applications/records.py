@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from connectors.remote.creations import UNKNOWN
 from schemas.codec import Codec
 from schemas.identifiers import record_of_natural_key
 from schemas.messages import Change, Result
@@ -154,6 +155,8 @@ class Record(World):
         )
         if result.outcome == "failed":
             table.effects.failed += 1
+            if isinstance(table, ThingRow) and planned.op == "c" and result.error == UNKNOWN:
+                table.is_orphaned = table.is_orphaned or table.is_ours()
         elif result.found == result.left:
             table.effects.rejected += 1
         elif planned.op == "d" and result.left is None and isinstance(table, ThingRow):

@@ -28,7 +28,8 @@ class ThingRow(Table):
     """See the module's text. `cut`: how many letters of a text the application keeps, without saying so.
 
     `is_recognised`: a row of ours is told from others for sure. `searched_at`: the place at which a row with its key
-    was looked for last. `is_twinned`: a second one was made meanwhile.
+    was looked for last. `is_twinned`: a second one was made meanwhile. `is_orphaned`: it was made by us, and we could
+    not know it: it reads as somebody's new row.
     `windows` are edits (act, field) that a write without condition covered before anybody could see them, and those
     that turned back a write of ours whose answer was lost; and deletes (act, None) of a row that we were deleting.
     """
@@ -49,6 +50,7 @@ class ThingRow(Table):
     is_recognised: bool = False
     searched_at: int = 0
     is_twinned: bool = False
+    is_orphaned: bool = False
 
     def normal(self, row: Row) -> dict[str, Value]:
         """As the table keeps it; cut short, where the application does that."""
@@ -112,6 +114,10 @@ class ThingRow(Table):
         for place, earlier in self.sent:
             same = {column: value for column, value in written.items() if earlier.get(column) == value}
             self.covers(place, same)
+
+    def is_ours(self) -> bool:
+        """Whether the row that is there was made by us."""
+        return self.row is not None and self.log[self.begins[self.local_id] - 1].act is None
 
     def formed(self) -> set[tuple[str, Token]]:
         """What the application silently made of values, as far as no answer said so."""

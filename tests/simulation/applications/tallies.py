@@ -97,6 +97,7 @@ class Tally:
             "covered": sum(len({act for act, name in row.windows if name is not None}) for row in rows),
             "deleted at once": sum(len([act for act, name in row.windows if name is None]) for row in rows),
             "form": sum(len(record.excused) for record in world.records),
+            "orphans": sum(row.is_orphaned for row in rows),
             "twins": sum(row.is_twinned for row in rows),
         }
         for name, count in counted.items():

@@ -11,6 +11,8 @@ import pytest
 
 from connectors.base import Effect
 from connectors.errors import UnreachableError
+from connectors.remote.api import Found, Values
+from connectors.remote.marks import Marks
 from connectors.remote.memory import able
 from connectors.remote.sink import TRIES
 from schemas.messages import Command
@@ -137,6 +139,29 @@ async def test_a_command_that_was_answered_late_opens_no_other_to_a_repeat(monke
     assert [effect.result for effect in await blog.apply(bob)] == [None]
     assert blog.members.rows()[str(bob.local_id)]["name"] == "Ada"
     assert blog.members.rows()[ada]["name"] == "Countess"
+
+
+async def test_what_could_not_be_noted_with_an_answer_is_noted_before_it_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    inner, sink, command = blog.api.update, blog.sink(), renamed(blog, ada)
+
+    async def update(before: Found, values: Values) -> Found:
+        left = await inner(before, values)
+        blog.notes.trouble = UnreachableError("kafka", "here", "there", "no answer")
+        return left
+
+    monkeypatch.setattr(blog.api, "update", update)
+    with pytest.raises(UnreachableError):
+        await sink.apply([command])
+    monkeypatch.undo()
+    (effect,) = await sink.apply([command])
+    mark = Marks(blog.notes).of("contact", ada)
+    assert effect.result is not None and mark is not None
+    assert mark.order == effect.result.left_order
 
 
 async def test_an_answer_may_be_reported_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
