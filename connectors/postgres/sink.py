@@ -5,6 +5,7 @@ One transaction per batch (docs/merge.md, section 4):
    input offset that stood there were carried out
 2. write: see `sink_batch`; every command leaves one echo in duplex.change_log, or is parked in duplex.parked
 3. commit
+A batch of nothing but updates is first tried as a single statement that does all three, or fails and leaves nothing.
 Nothing is told to anyone before the commit, so that a cancelled or broken batch simply comes again.
 """
 
@@ -16,9 +17,10 @@ import asyncpg
 import structlog
 
 from connectors.base import Effect, TableSpec
-from connectors.postgres import connections, sink_errors, sink_parking, sink_tables, sink_transactions
+from connectors.postgres import connections, sink_errors, sink_parking, sink_runs, sink_tables, sink_transactions
 from connectors.postgres.settings import Access
 from connectors.postgres.sink_batch import BatchWriter, CarelessError
+from connectors.postgres.sink_commands import prepare_all
 from connectors.postgres.sink_tables import SinkTable
 from connectors.postgres.statements import statement
 from schemas.codec import Codec
@@ -27,6 +29,9 @@ from schemas.messages import Command
 log = structlog.get_logger(__name__)
 
 COLLISION_TRIES = 4
+SWIFT_COMMANDS = 1000
+SLOW_BATCHES = 16
+PLAN_LIFETIME_S = 60
 PARKED_AT_ONCE = 50
 CONNECTIONS = 8
 CONNECT_TIMEOUT_S = 10.0
@@ -36,7 +41,19 @@ SESSION = {
     "lock_timeout": "5s",
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "120s",
+    # A statement that waited for a row judges its newest version; any other level would refuse it.
+    "default_transaction_isolation": "read committed",
 }
+
+
+def _alike(commands: Sequence[Command]) -> bool:
+    """Whether these are updates of different rows of one entity, from one partition."""
+    first = commands[0]
+    return (
+        len(commands) <= SWIFT_COMMANDS
+        and all(c.op == "u" and c.entity == first.entity and c.partition == first.partition for c in commands)
+        and len({command.local_id for command in commands}) == len(commands)
+    )
 
 
 class PostgresSink:
@@ -63,17 +80,50 @@ class PostgresSink:
         self._tables: dict[str, SinkTable] = {}
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._slow_batches = 0
 
     async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
         """Carry out a batch of one partition. Raises UnreachableError, RefusedError, BatchRefusedError."""
         known = [command for command in commands if command.entity in self._specs]
         done: dict[str, Effect] = {}
-        if known:
+        if known and (swiftly := await self._swiftly(known)) is not None:
+            done = swiftly
+        elif known:
             try:
                 done = await self._retried(lambda connection: self._carry_out(connection, known, careful=False))
             except CarelessError:
                 done = await self._retried(lambda connection: self._carry_out(connection, known, careful=True))
         return [done.get(command.id) or self._not_done(command) for command in commands]
+
+    async def _swiftly(self, commands: Sequence[Command]) -> dict[str, Effect] | None:
+        """Updates carried out by one statement; None if they have to be carried out in the ordinary way.
+
+        A sink whose batches fail to be carried out so does not try it with those that follow.
+        """
+        if self._slow_batches > 0:
+            self._slow_batches -= 1
+            return None
+        if not _alike(commands):
+            return None
+        try:
+            with sink_errors.translated(self._access):
+                pool = await self._open()
+                async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
+                    await self._load_tables(connection)
+                    done = await self._in_one_statement(connection, commands)
+        except sink_errors.BatchRefusedError as error:
+            if not sink_errors.is_worth_the_ordinary_way(error.code):
+                raise
+            self._slow_batches, done = SLOW_BATCHES, False
+        return {command.id: Effect(command.id, "applied") for command in commands} if done else None
+
+    async def _in_one_statement(self, connection: Any, commands: Sequence[Command]) -> bool:
+        refused: list[Command] = []
+        items = prepare_all(commands, self._tables, lambda command, _: refused.append(command))
+        if refused or any(item.units is not items[0].units for item in items):
+            return False
+        table = self._tables[commands[0].entity]
+        return await sink_runs.swift(connection, table, sorted(items, key=lambda item: item.order))
 
     async def retry_parked(self) -> Sequence[Effect]:
         """Try the parked commands whose time has come, each in a transaction of its own. Raises as `apply` does."""
@@ -174,6 +224,8 @@ class PostgresSink:
                     timeout=CONNECT_TIMEOUT_S,
                     command_timeout=120.0,
                     max_cacheable_statement_size=0,
+                    # A plan made while a table was small is no plan for what it has grown to.
+                    max_cached_statement_lifetime=PLAN_LIFETIME_S,
                     server_settings=SESSION,
                     # Every transaction ends where it began, and no setting outlives one: nothing is to be reset.
                     reset=sink_transactions.roll_back,

@@ -20,28 +20,21 @@ import asyncpg
 import msgspec
 
 from connectors.base import Effect
-from connectors.postgres import sink_errors
+from connectors.postgres import sink_errors, sink_runs
 from connectors.postgres import sink_transactions as transactions
 from connectors.postgres.sink_commands import (
-    NO_ROW_ID,
     MalformedCommandError,
     Prepared,
     bare,
-    base_columns,
-    columns,
-    key_columns,
-    key_texts,
-    narrowed,
-    prepare,
-    set_columns,
+    key_values,
+    prepare_all,
     waves,
 )
-from connectors.postgres.sink_tables import SinkTable, Statements, Units
+from connectors.postgres.sink_tables import SinkTable
 from schemas.messages import Command, Outcome
 
 ROUNDS = 3
-NARROW_ABOVE = 50
-PIECE_COMMANDS = 400
+PIECE_COMMANDS = 500
 ONE_BY_ONE_BELOW = 8
 WRITERS_ABOUT = "the row is not there, and the table is being written to: somebody may be inserting it"
 T = TypeVar("T")
@@ -59,10 +52,6 @@ class RoundStep(Protocol):
 
 class CarelessError(Exception):
     """A statement failed and there is no savepoint to go back to: roll back, and do it all again carefully."""
-
-
-class _KeyNotKeptError(Exception):
-    """A batch of creates made rows under other keys than were drawn for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,15 +110,10 @@ class BatchWriter:
                 await self._write_group(group)
 
     def _made_ready(self, commands: Sequence[Command]) -> list[Prepared]:
-        return list(self._prepared(commands))
+        return prepare_all(commands, self.tables, self._malformed)
 
-    def _prepared(self, commands: Sequence[Command]) -> Iterator[Prepared]:
-        for command in commands:
-            table = self.tables[command.entity]
-            try:
-                yield prepare(command, table)
-            except MalformedCommandError as error:
-                self._refused.append(Refusal(bare(command, table), "", str(error)))
+    def _malformed(self, command: Command, error: MalformedCommandError) -> None:
+        self._refused.append(Refusal(bare(command, self.tables[command.entity]), "", str(error)))
 
     async def _write_group(self, items: list[Prepared]) -> None:
         write = {"d": self._delete, "u": self._update, "c": self._create}[items[0].command.op]
@@ -148,7 +132,7 @@ class BatchWriter:
     async def _create(self, items: list[Prepared]) -> None:
         left = await self._restored(await self._without_twins(items))
         for _ in range(ROUNDS):
-            inserted = _grouped(left, lambda item: item.inserted)
+            inserted = _grouped(left, lambda item: item.names)
             left = [item for part in inserted for item in await self._guarded(self._run_insert, part)]
             taken = [item for item in left if item.keys is not None]
             there = await self._in_rounds(self._run_look, taken)
@@ -158,12 +142,10 @@ class BatchWriter:
     async def _without_twins(self, items: list[Prepared]) -> list[Prepared]:
         """Refuse creates of which the table has a row already: its own entry is on the way to the record."""
         table = self._table(items)
-        known = [item for item in items if set(table.spec.match) <= set(item.inserted)]
+        known = [item for item in items if set(table.spec.match) <= set(item.names)]
         if not table.spec.match or not known:
             return items
-        statement = (await table.twins(self.connection)).twins
-        places = await self.connection.fetchval(statement, *set_columns(known, table.spec.match))
-        twins = [known[place - 1] for place in places]
+        twins = [known[place - 1] for place in await sink_runs.twins(self.connection, table, known)]
         self._refused += [Refusal(item, "", TWIN.format(columns=", ".join(table.spec.match))) for item in twins]
         return [item for item in items if item not in twins]
 
@@ -175,7 +157,7 @@ class BatchWriter:
         left = items
         for _ in range(ROUNDS):
             found = await self._resting(table, left)
-            parts = _grouped(sorted(found.values(), key=lambda item: item.order), lambda item: item.inserted)
+            parts = _grouped(sorted(found.values(), key=lambda item: item.order), lambda item: item.names)
             over = {item.command.id for part in parts for item in await self._guarded(self._run_restore, part)}
             left = [item for item in left if item.command.id not in found or item.command.id in over]
             raced = [item for item in left if item.keys is None and item.command.id in over]
@@ -188,13 +170,12 @@ class BatchWriter:
     async def _resting(self, table: SinkTable, items: list[Prepared]) -> dict[str, Prepared]:
         """The commands whose row may be there, gone: under the local id they name, or the natural key."""
         found = {item.command.id: item for item in items if item.keys is not None}
-        asked = [item for item in items if item.keys is None and set(table.spec.match) <= set(item.inserted)]
-        statement = (await table.twins(self.connection)).resting if asked and table.spec.match else None
-        if statement is not None:
-            for row in await self.connection.fetch(statement, *set_columns(asked, table.spec.match)):
-                item, local_id = asked[row["place"] - 1], row["local_id"]
-                keys = key_texts(local_id, table)
-                found[item.command.id] = msgspec.structs.replace(item, keys=keys, local_id=local_id)
+        asked = [item for item in items if item.keys is None and set(table.spec.match) <= set(item.names)]
+        for place, local_id in (
+            await sink_runs.resting(self.connection, table, asked) if asked and table.spec.match else ()
+        ):
+            item = asked[place - 1]
+            found[item.command.id] = msgspec.structs.replace(item, keys=key_values(local_id, table), local_id=local_id)
         return found
 
     async def _in_rounds(self, step: RoundStep, items: list[Prepared]) -> list[Prepared]:
@@ -211,7 +192,7 @@ class BatchWriter:
         try:
             async with transactions.savepoint(self.connection, self.careful):
                 return await step(items)
-        except _KeyNotKeptError:
+        except sink_runs.KeyNotKeptError:
             if not self.careful:
                 raise CarelessError from None
             parts = [[item] for item in items]
@@ -227,93 +208,44 @@ class BatchWriter:
         return [left for part in parts for left in await self._guarded(step, part)]
 
     async def _run_write(self, items: list[Prepared]) -> list[Prepared]:
-        """The rows that show what is expected of them; all others are left over."""
-        table, verdict = self._table(items), Verdict(items[0])
-        units, masks = items[0].units, [item.mask for item in items]
-        if len(items) >= NARROW_ABOVE:
-            narrow, of_mask = narrowed(units, masks)
-            if table.narrow(narrow):
-                units, masks = narrow, [of_mask[mask] for mask in masks]
-        statements = await table.statements(self.connection, units)
-        return await self._touch(statements.write, items, units, masks, verdict)
+        return self._settled(items, await sink_runs.write(self.connection, self._table(items), items))
 
     async def _run_update(self, items: list[Prepared], final: bool) -> list[Prepared]:
-        statements = await self._statements(items)
-        masks = [item.mask for item in items]
-        return await self._touch(statements.update, items, items[0].units, masks, Verdict(items[0]), final)
+        return self._settled(items, await sink_runs.update(self.connection, self._table(items), items, final))
 
     async def _run_look(self, items: list[Prepared], final: bool) -> list[Prepared]:
         return await self._look(items, Verdict(items[0]), final)
 
     async def _look(self, items: list[Prepared], verdict: Verdict, final: bool) -> list[Prepared]:
-        """Echo rows as they are, writing nothing: an update that touches no unit."""
-        statements = await self._statements(items)
-        bare = [msgspec.structs.replace(item, base={}, set={}) for item in items]
-        return await self._touch(statements.update, bare, items[0].units, [""] * len(items), verdict, final)
-
-    async def _touch(
-        self,
-        statement: str,
-        items: list[Prepared],
-        units: Units,
-        masks: list[str],
-        verdict: Verdict,
-        final: bool = False,
-    ) -> list[Prepared]:
-        table = self._table(items)
-        places = await self.connection.fetchval(
-            statement,
-            *_named(items, masks, verdict.outcome, verdict.error, final),
-            *key_columns(items, table),
-            *columns(items, "base", table, units),
-            *columns(items, "set", table, units),
+        told = (verdict.outcome, verdict.error)
+        return self._settled(
+            items, await sink_runs.look(self.connection, self._table(items), items, *told, final), *told
         )
-        return self._settled(items, places, verdict)
 
     async def _run_delete(self, items: list[Prepared], final: bool) -> list[Prepared]:
-        places = await self.connection.fetchval(
-            (await self._statements(items)).delete,
-            *_named(items, [item.mask for item in items], final=final),
-            *key_columns(items, self._table(items)),
-            *base_columns(items, items[0].units),
-        )
-        return self._settled(items, places, Verdict(items[0]))
+        return self._settled(items, await sink_runs.delete(self.connection, self._table(items), items, final))
 
     async def _run_restore(self, items: list[Prepared]) -> list[Prepared]:
-        restore = (await self._statements(items)).restore
-        assert restore is not None
-        keys, values = key_columns(items, self._table(items)), set_columns(items, items[0].inserted)
-        places = await self.connection.fetchval(restore, *_named(items), *keys, *values)
-        return self._settled(items, places, Verdict(items[0]))
+        return self._settled(items, await sink_runs.restore(self.connection, self._table(items), items))
 
     async def _run_insert(self, items: list[Prepared]) -> list[Prepared]:
-        statements = await self._statements(items, singly=len(items) == 1)
-        if len(items) > 1 and not statements.key_known:
-            raise _KeyNotKeptError
-        values = set_columns(items, items[0].inserted or self._table(items).key)
-        row = await self.connection.fetchrow(statements.insert, *_named(items), *values)
-        if row["written"] != len(row["places"]):
-            raise _KeyNotKeptError
-        return self._settled(items, row["places"], Verdict(items[0]))
+        return self._settled(items, await sink_runs.insert(self.connection, self._table(items), items))
 
     def _table(self, items: Sequence[Prepared]) -> SinkTable:
         return self.tables[items[0].command.entity]
 
-    async def _statements(self, items: list[Prepared], singly: bool = False) -> Statements:
-        table = self._table(items)
-        return await table.statements(self.connection, items[0].units, items[0].inserted, singly)
-
-    def _settled(self, items: list[Prepared], places: Sequence[int], verdict: Verdict) -> list[Prepared]:
+    def _settled(
+        self, items: list[Prepared], places: Sequence[int], outcome: Outcome = "applied", error: str | None = None
+    ) -> list[Prepared]:
         """Note the commands echoed, given by their places from 1; return those left over."""
         if len(places) == len(items):
-            names = [item.command.id for item in items]
-            self.effects.update({name: Effect(name, verdict.outcome, verdict.error) for name in names})
-            return []
-        echoed = set(places)
-        for place in echoed:
-            name = items[place - 1].command.id
-            self.effects[name] = Effect(name, verdict.outcome, verdict.error)
-        return [item for place, item in enumerate(items, start=1) if place not in echoed]
+            echoed, left = items, []
+        else:
+            found = set(places)
+            echoed = [items[place - 1] for place in found]
+            left = [item for place, item in enumerate(items, start=1) if place not in found]
+        self.effects.update({name: Effect(name, outcome, error) for name in [item.command.id for item in echoed]})
+        return left
 
     async def _try_again(self) -> None:
         again = [refusal for refusal in self._refused if refusal.code in sink_errors.WORTH_ANOTHER_TRY]
@@ -345,9 +277,10 @@ class BatchWriter:
 
     async def _settle_absent(self, verdicts: list[Verdict]) -> None:
         """Echo rows that are not there. Whoever cannot be sure of that waits."""
-        statements = await self._statements([verdicts[0].item])
-        sure = all(verdict.item.keys is None for verdict in verdicts) or await self._keep_others_out(statements.lock)
-        places = await self._run_gone(statements.gone, verdicts) if sure else []
+        table = self._table([verdicts[0].item])
+        lock = (await table.statements(self.connection, table.spec.units)).lock
+        sure = all(verdict.item.keys is None for verdict in verdicts) or await self._keep_others_out(lock)
+        places = await self._run_gone(verdicts) if sure else set()
         for place, verdict in enumerate(verdicts, start=1):
             command = verdict.item.command
             if place in places:
@@ -355,11 +288,10 @@ class BatchWriter:
             else:
                 self.waiting.append((command, WRITERS_ABOUT))
 
-    async def _run_gone(self, gone: str, verdicts: list[Verdict]) -> set[int]:
+    async def _run_gone(self, verdicts: list[Verdict]) -> set[int]:
         items = [verdict.item for verdict in verdicts]
         outcomes, errors = [verdict.outcome for verdict in verdicts], [verdict.error for verdict in verdicts]
-        names = _named(items, [item.local_id or NO_ROW_ID for item in items], outcomes, errors, final=True)
-        return set(await self.connection.fetchval(gone, *names, *key_columns(items, self._table(items))))
+        return set(await sink_runs.gone(self.connection, self._table(items), items, outcomes, errors))
 
     async def _keep_others_out(self, lock: str) -> bool:
         set_wait = "select set_config('lock_timeout', $1, true)"
@@ -372,15 +304,6 @@ class BatchWriter:
         except asyncpg.LockNotAvailableError:
             return False
         return True
-
-
-def _named(
-    items: list[Prepared], masks: Sequence[str] = (), outcome: Any = "applied", error: Any = None, final: bool = False
-) -> tuple[Any, ...]:
-    """The parameters that every statement has."""
-    commands = [item.command for item in items]
-    ids, records = [command.id for command in commands], [command.record_id for command in commands]
-    return ids, records, [command.hop for command in commands], masks, outcome, error, commands[0].entity, final
 
 
 async def _beside(work: Coroutine[Any, Any, None], own: Callable[[], T]) -> T:

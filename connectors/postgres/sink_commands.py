@@ -1,21 +1,17 @@
-"""Commands made ready for statements: texts of values and masks instead of units. Pure; nothing here is awaited."""
+"""Commands made ready for statements: values by column and masks instead of units. Pure; nothing here is awaited."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
 
-from connectors.postgres import sink_values
 from connectors.postgres.sink_tables import Layout, Names, SinkTable, Units
-from connectors.postgres.sink_values import Document, decode_document, decode_values, text_of, texts_of
+from connectors.postgres.sink_values import Document, Raws, array, decode_document, is_null
 from schemas.messages import Command, Unit
 
 NO_ROW_ID = "[]"
-LAYOUTS_KEPT = 1024
-NOTHING: Mapping[str, Any] = {}
-_encode = msgspec.json.Encoder().encode
-Keys = tuple[str | None, ...]
 Side = Literal["base", "set"]
+Shape = tuple[int, ...]
 
 
 class MalformedCommandError(ValueError):
@@ -25,25 +21,90 @@ class MalformedCommandError(ValueError):
 class Prepared(msgspec.Struct, frozen=True, gc=False):
     """A command as its table's statements take it.
 
-    `local_id` and `keys` (the texts of the key columns) are None for a create whose key the table makes. `mask` has a
-    character per unit (update) or per column (delete): "1" where the command speaks of it. `base` and `set` are values
-    by column: of an update as they were decoded, else as texts. `inserted` are the columns that a create sets.
+    `local_id` and `keys` (the values of the key columns) are None for a create whose key the table makes. `mask` has a
+    character per unit (update) or per column (delete): "1" where the command speaks of it. `base` and `set` are the
+    values of the columns `names`, which for a create are those that it sets; an empty one stands for nulls.
     """
 
     command: Command
     local_id: str | None
-    keys: Keys | None
+    keys: Raws | None
     units: Units
-    base: Mapping[str, Any] = NOTHING
-    set: Mapping[str, Any] = NOTHING
     mask: str = ""
-    inserted: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    base: Raws = ()
+    set: Raws = ()
 
     @property
     def order(self) -> tuple[int, str]:
         """Sorts rows by key: numbers by size, text by length and then by code point."""
         local_id = self.local_id or ""
         return (len(local_id), local_id)
+
+
+Refuse = Callable[[Command, MalformedCommandError], None]
+
+
+def prepare_all(commands: Sequence[Command], tables: Mapping[str, SinkTable], refuse: Refuse) -> list[Prepared]:
+    """The commands made ready, in order; those that are malformed are refused instead.
+
+    Updates of the same units are read together, unless one of them cannot be read.
+    """
+    found: dict[int, Prepared] = {}
+    for (entity, shape), places in _alike(commands, tables).items():
+        group = [commands[place] for place in places]
+        try:
+            found |= zip(places, _updates(group, shape or (), tables[entity]), strict=True)
+        except (msgspec.DecodeError, ValueError, TypeError):
+            one_by_one = zip(places, _one_by_one(group, tables[entity], refuse), strict=True)
+            found |= {place: item for place, item in one_by_one if item is not None}
+    return [found[place] for place in sorted(found)]
+
+
+def _alike(commands: Sequence[Command], tables: Mapping[str, SinkTable]) -> dict[tuple[str, Shape | None], list[int]]:
+    """Places of commands by entity and the units they speak of; None for what is not to be read together."""
+    alike: dict[tuple[str, Shape | None], list[int]] = {}
+    for place, command in enumerate(commands):
+        shape = _shape(command, tables[command.entity].starts) if command.op == "u" else None
+        alike.setdefault((command.entity, shape), []).append(place)
+    return alike
+
+
+def _shape(command: Command, starts: Mapping[str, int]) -> Shape | None:
+    try:
+        return tuple([starts[unit.base[: unit.base.find(":")]] for unit in command.units])  # type: ignore[index, union-attr]
+    except (KeyError, TypeError, AttributeError):
+        return None
+
+
+def _updates(commands: Sequence[Command], shape: Shape, table: SinkTable) -> list[Prepared]:
+    """Updates of the same units. Raises ValueError, DecodeError or TypeError if any of them is malformed."""
+    if not shape:
+        raise ValueError("nothing is known of what they have in common")
+    layout = table.layout(shape)
+    keys = zip(*table.key_reader([command.local_id for command in commands]), strict=True)  # type: ignore[misc]
+    bases = zip(*_read(layout, [[unit.base for unit in command.units] for command in commands]), strict=True)
+    sets = zip(*_read(layout, [[unit.set for unit in command.units] for command in commands]), strict=True)
+    units, mask, names = layout.units, layout.mask, layout.names
+    return [
+        Prepared(command, command.local_id, key, units, mask, names, base, wanted)
+        for command, key, base, wanted in zip(commands, keys, bases, sets, strict=True)
+    ]
+
+
+def _read(layout: Layout, texts: Iterable[Sequence[Any]]) -> list[Raws]:
+    """Column by column, what stands in these units of many commands."""
+    by_unit = zip(*texts, strict=True)
+    return [column for reader, unit in zip(layout.readers, by_unit, strict=True) for column in reader(unit)]
+
+
+def _one_by_one(commands: Sequence[Command], table: SinkTable, refuse: Refuse) -> Iterator[Prepared | None]:
+    for command in commands:
+        try:
+            yield prepare(command, table)
+        except MalformedCommandError as error:
+            refuse(command, error)
+            yield None
 
 
 def prepare(command: Command, table: SinkTable) -> Prepared:
@@ -59,70 +120,32 @@ def prepare(command: Command, table: SinkTable) -> Prepared:
 def bare(command: Command, table: SinkTable) -> Prepared:
     """A command of which only the row it names is of interest, if it names one that can be looked for."""
     try:
-        keys = key_texts(command.local_id, table)
-    except (msgspec.DecodeError, ValueError):
+        keys = key_values(command.local_id, table)
+    except MalformedCommandError:
         keys = None
     return Prepared(command, command.local_id if keys else None, keys, table.spec.units)
 
 
 def _update(command: Command, table: SinkTable) -> Prepared:
-    keys = key_texts(command.local_id, table)
-    if keys is None:
-        raise MalformedCommandError("it does not say which row it is for")
-    layout, base, wanted = _known(command.units, table) or _looked_up(command.units, table)
-    return Prepared(command, command.local_id, keys, layout.units, base, wanted, layout.mask)
+    documents = [_unit(unit) for unit in command.units]
+    units, places = _layout([tuple(base) for base, _ in documents], table)
+    mask = ["0"] * len(units)
+    for base, _ in documents:
+        mask[places[tuple(base)] if tuple(base) in places else places[frozenset(base)]] = "1"
+    bases = {name: value for base, _ in documents for name, value in base.items()}
+    sets = {name: value for _, wanted in documents for name, value in wanted.items()}
+    values, wanted = tuple(bases.values()), tuple(sets[name] for name in bases)
+    keys = _required_keys(command, table)
+    return Prepared(command, command.local_id, keys, units, "".join(mask), tuple(bases), values, wanted)
 
 
-def _known(units: tuple[Unit, ...], table: SinkTable) -> tuple[Layout, dict[str, Any], dict[str, Any]] | None:
-    """The values of units over the same columns as those of an earlier command; None if there was none.
-
-    Each side is decoded as one object. That the units begin with the same columns says that they are cut alike.
-    """
-    try:
-        base = decode_values(_joined([unit.base for unit in units]))  # type: ignore[misc]
-        wanted = decode_values(_joined([unit.set for unit in units]))  # type: ignore[misc]
-    except (msgspec.DecodeError, TypeError):
-        return None
-    names = tuple(base)
-    layout = table.layouts.get(names)
-    if layout is None or tuple(wanted) != names or len(layout.starts) != len(units):
-        return None
-    for unit, start in zip(units, layout.starts, strict=True):
-        if not unit.base.startswith(start):  # type: ignore[union-attr]
-            return None
-    return layout, base, wanted
-
-
-def _joined(objects: list[str]) -> str:
-    return objects[0] if len(objects) == 1 else f"{{{','.join([text[1:-1] for text in objects])}}}"
-
-
-def _looked_up(units: tuple[Unit, ...], table: SinkTable) -> tuple[Layout, dict[str, Any], dict[str, Any]]:
-    """The same for units that have to be looked at one by one; remembers their layout."""
-    named = [_columns(unit) for unit in units]
-    placed, places = _layout(named, table)
-    mask = ["0"] * len(placed)
-    for columns in named:
-        mask[places[columns] if columns in places else places[frozenset(columns)]] = "1"
-    starts = tuple("{" + _encode(columns[0]).decode() for columns in named)
-    layout = Layout(placed, "".join(mask), starts)
-    flat = tuple(name for columns in named for name in columns)
-    if len(set(flat)) == len(flat):
-        if len(table.layouts) >= LAYOUTS_KEPT:
-            table.layouts.clear()
-        table.layouts[flat] = layout
-    sides = [[decode_values(text) for text in texts] for texts in zip(*((u.base, u.set) for u in units), strict=True)]
-    base, wanted = ({name: value for part in side for name, value in part.items()} for side in sides)
-    return layout, base, wanted
-
-
-def _columns(unit: Unit) -> tuple[str, ...]:
+def _unit(unit: Unit) -> tuple[Document, Document]:
     if unit.base is None or unit.set is None:
         raise MalformedCommandError("an update without a base or without values to set")
     base, wanted = decode_document(unit.base), decode_document(unit.set)
     if base.keys() != wanted.keys() or not base:
         raise MalformedCommandError("a unit whose base and values to set are not over the same columns")
-    return tuple(base)
+    return base, wanted
 
 
 def _layout(named: list[tuple[str, ...]], table: SinkTable) -> tuple[Units, Mapping[Names, int]]:
@@ -140,15 +163,13 @@ def _delete(command: Command, table: SinkTable) -> Prepared:
     base = command.units[0].base if len(command.units) == 1 else None
     if base is None:
         raise MalformedCommandError("a delete that does not say which row it expects")
-    keys = key_texts(command.local_id, table)
-    if keys is None:
-        raise MalformedCommandError("it does not say which row it is for")
     document = decode_document(base)
     units = table.spec.units
     if not document.keys() <= table.mapped:
         units = (tuple(sorted(_require_columns(document, table))),)
     mask = "".join("1" if name in document else "0" for unit in units for name in unit)
-    return Prepared(command, command.local_id, keys, units, texts_of(document, table.carried), mask=mask)
+    keys = _required_keys(command, table)
+    return Prepared(command, command.local_id, keys, units, mask, tuple(document), tuple(document.values()))
 
 
 def _create(command: Command, table: SinkTable) -> Prepared:
@@ -157,30 +178,23 @@ def _create(command: Command, table: SinkTable) -> Prepared:
         raise MalformedCommandError("a create that does not say which row it wants")
     document = table.constants | decode_document(wanted)
     _require_columns(document, table)
-    document |= {
-        name: value for name, value in _key_document(command.local_id, table).items() if _is_null(document.get(name))
-    }
-    document = {name: value for name, value in document.items() if _is_set(table, name, value)}
-    texts = texts_of(document, table.carried)
-    known = [document[name] for name in table.key if not _is_null(document.get(name))]
-    whole = len(known) == len(table.key)
-    local_id = command.local_id or (_encode(known).decode() if whole else None)
-    keys = tuple(texts[name] for name in table.key) if whole else None
-    inserted = tuple(name for name in table.columns if name in document)
-    return Prepared(command, local_id, keys, table.spec.units, set=texts, inserted=inserted)
+    named = key_values(command.local_id, table) or ()
+    document |= {name: value for name, value in zip(table.key, named, strict=False) if is_null(document.get(name))}
+    document = {name: document[name] for name in table.columns if name in document and _is_set(table, name, document)}
+    known = tuple(document[name] for name in table.key if not is_null(document.get(name)))
+    keys = known if len(known) == len(table.key) else None
+    local_id = command.local_id or (array(keys) if keys else None)
+    names, values = tuple(document), tuple(document.values())
+    return Prepared(command, local_id, keys, table.spec.units, names=names, set=values)
 
 
 _PREPARE: Mapping[str, Callable[[Command, SinkTable], Prepared]] = {"c": _create, "u": _update, "d": _delete}
 
 
-def _is_set(table: SinkTable, name: str, value: msgspec.Raw) -> bool:
+def _is_set(table: SinkTable, name: str, document: Document) -> bool:
     """Whether a create writes this column. One that may not be null is left to the table if it has a value for it."""
     column = table.columns[name]
-    return not column.generated and not (_is_null(value) and column.not_null and column.omissible)
-
-
-def _is_null(value: msgspec.Raw | None) -> bool:
-    return value is None or bytes(value) == sink_values.NULL
+    return not column.generated and not (is_null(document[name]) and column.not_null and column.omissible)
 
 
 def _require_columns(names: Iterable[str], table: SinkTable) -> list[str]:
@@ -191,58 +205,40 @@ def _require_columns(names: Iterable[str], table: SinkTable) -> list[str]:
     return found
 
 
-def key_texts(local_id: str | None, table: SinkTable) -> Keys | None:
-    """The texts of the key columns; None where there is no local id. Raises MalformedCommandError, DecodeError."""
+def _required_keys(command: Command, table: SinkTable) -> Raws:
+    keys = key_values(command.local_id, table)
+    if keys is None:
+        raise MalformedCommandError("it does not say which row it is for")
+    return keys
+
+
+def key_values(local_id: str | None, table: SinkTable) -> Raws | None:
+    """The values of the key columns; None where there is no local id. Raises MalformedCommandError."""
     if local_id is None:
         return None
-    if table.plain_key:
-        (key,) = sink_values.decode_list(local_id) if local_id.count(",") == 0 else (None,)
-        if key.__class__ is str:
-            return (key,)
-        if key.__class__ is int and key:
-            return (str(key),)
-    document = _key_document(local_id, table)
-    return tuple(text_of(document[name], table.carried[name]) for name in table.key)
+    try:
+        return tuple(value for (value,) in table.key_reader([local_id]))
+    except (msgspec.DecodeError, ValueError) as error:
+        what = f"{local_id} is not a key of {table.spec.table} ({', '.join(table.key)})"
+        raise MalformedCommandError(what) from error
 
 
-def _key_document(local_id: str | None, table: SinkTable) -> Document:
-    values = [] if local_id is None else sink_values.decode_raw_list(local_id)
-    if local_id is not None and len(values) != len(table.key):
-        raise MalformedCommandError(f"{local_id} is not a key of {table.spec.table} ({', '.join(table.key)})")
-    return dict(zip(table.key, values, strict=False))
-
-
-def columns(items: Sequence[Prepared], side: Side, table: SinkTable, units: Units) -> list[list[str | None]]:
-    """One array of texts for each column of these units: what updates expect, or what they set."""
+def columns(items: Sequence[Prepared], side: Side, names: Iterable[str]) -> list[str]:
+    """A JSON array for each of these columns: what the commands expect there, or what they set."""
     rows = [item.base if side == "base" else item.set for item in items]
-
-    def of(name: str) -> list[str | None]:
-        return sink_values.column(
-            [row.get(name) for row in rows], table.carried[name], lambda place: _raw(items[place], side, name)
-        )
-
-    return [of(name) for unit in units for name in unit]
-
-
-def _raw(item: Prepared, side: Side, name: str) -> msgspec.Raw:
-    texts = [unit.base if side == "base" else unit.set for unit in item.command.units]
-    found = [document for text in texts if name in (document := decode_document(text or "{}"))]
-    return found[-1][name]
+    own = items[0].names
+    if all(item.names is own or item.names == own for item in items):
+        found = dict(zip(own, zip(*rows, strict=True), strict=False))
+        nothing = [None] * len(items)
+        return [array(found.get(name, nothing)) for name in names]
+    documents = [dict(zip(item.names, row, strict=False)) for item, row in zip(items, rows, strict=True)]
+    return [array([document.get(name) for document in documents]) for name in names]
 
 
-def key_columns(items: Sequence[Prepared], table: SinkTable) -> list[list[str | None]]:
-    """One array of texts for each key column; nulls for commands that name no row."""
-    return [[item.keys[place] if item.keys else None for item in items] for place in range(len(table.key))]
-
-
-def set_columns(items: Sequence[Prepared], names: Sequence[str]) -> list[list[str | None]]:
-    """One array of texts for each of these columns of creates."""
-    return [[item.set.get(name) for item in items] for name in names]
-
-
-def base_columns(items: Sequence[Prepared], units: Units) -> list[list[str | None]]:
-    """One array of texts for each column of these units: what deletes expect."""
-    return [[item.base.get(name) for item in items] for unit in units for name in unit]
+def key_columns(items: Sequence[Prepared], table: SinkTable) -> list[str]:
+    """A JSON array for each key column; nulls for commands that name no row."""
+    nothing = (None,) * len(table.key)
+    return [array(column) for column in zip(*(item.keys or nothing for item in items), strict=True)]
 
 
 def narrowed(units: Units, masks: Iterable[str]) -> tuple[Units, Mapping[str, str]]:

@@ -39,6 +39,11 @@ def is_rows_fault(error: asyncpg.PostgresError) -> bool:
     return code[:2] in ROW_CLASSES or (code == "42501" and "row-level security" in str(error))
 
 
+def is_worth_the_ordinary_way(code: str) -> bool:
+    """Whether a batch that failed as a single statement may be carried out in steps."""
+    return code[:2] in ROW_CLASSES or code in COLLISIONS or code in STALE_STATEMENT or code == "42501"
+
+
 def sentence(error: asyncpg.PostgresError) -> str:
     """What the target said, with the constraint and column it named; never the row itself, which is in `detail`."""
     told = str(error.args[0]) if error.args else type(error).__name__

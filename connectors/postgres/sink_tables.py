@@ -11,13 +11,14 @@ from connectors.base import TableSpec
 from connectors.errors import RefusedError
 from connectors.postgres import removals
 from connectors.postgres.removals import Fragments
-from connectors.postgres.sink_values import Carried
+from connectors.postgres.sink_values import Reader, encode, key_reader, unit_reader
 from connectors.postgres.statements import statement
 
 Units = tuple[tuple[str, ...], ...]
 Names = tuple[str, ...] | frozenset[str]
 STATEMENT_SETS_KEPT = 64
 NARROW_SETS = 32
+LAYOUTS_KEPT = 1024
 PLAIN = Fragments()
 
 
@@ -25,26 +26,28 @@ PLAIN = Fragments()
 class SinkColumn:
     """A column as far as writing goes. `omissible`: the table has a value of its own for it.
 
-    `carried`: how its values travel, as `sql/sink_table.sql` says.
+    `document`: how the server reads its values, as `sql/sink_table.sql` says.
     """
 
     name: str
     not_null: bool
     omissible: bool
     generated: bool
-    carried: Carried = "text"
+    document: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How the units of an update lie among those of its table.
 
-    `mask` has a "1" for each of `units` that it speaks of; `starts` is how the text of each of its units begins.
+    `mask` has a "1" for each of `units` that it speaks of; `names` are the columns of its own units, one after the
+    other, and `readers` what reads each of them.
     """
 
     units: Units
     mask: str
-    starts: tuple[str, ...]
+    names: tuple[str, ...]
+    readers: tuple[Reader, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Statements:
     """The texts made by `sql/sink_statements.sql`, where their parameters are described."""
 
     write: str
+    swift: str
     update: str
     delete: str
     restore: str | None
@@ -73,9 +77,9 @@ class Twins:
 class SinkTable:
     """One entity's table. Statements are made on demand for each set of units and of columns to insert.
 
-    `unit_places` finds a unit by its columns, in its own order or as a set. `plain_key`: the key is one column, carried
-    as text. `removal`: the parts of statements by which rows are removed and brought back. `layouts` are those of
-    updates so far, by the columns of all their units.
+    `unit_places` finds a unit by its columns, in its own order or as a set; `starts` by the text with which a JSON
+    object over them begins, up to the first colon. `removal`: the parts of statements by which rows are removed and
+    brought back.
     """
 
     system: str
@@ -86,13 +90,13 @@ class SinkTable:
     constants: dict[str, msgspec.Raw]
     unit_places: Mapping[Names, int]
     mapped: frozenset[str]
-    carried: Mapping[str, Carried]
-    plain_key: bool
+    starts: Mapping[str, int]
+    key_reader: Reader
     removal: Fragments
-    layouts: dict[tuple[str, ...], Layout] = field(default_factory=dict)
     _twins: Twins | None = None
     _made: dict[tuple[Units, tuple[str, ...], bool], Statements] = field(default_factory=dict)
     _narrow: set[Units] = field(default_factory=set)
+    _layouts: dict[tuple[int, ...], Layout] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -109,9 +113,8 @@ class SinkTable:
         places: dict[Names, int] = {unit: place for place, unit in enumerate(spec.units)}
         places |= {frozenset(unit): place for place, unit in enumerate(spec.units)}
         mapped = frozenset(name for unit in spec.units for name in unit)
-        carried = {name: column.carried for name, column in columns.items()}
-        plain_key = len(key) == 1 and carried[key[0]] == "text"
-        return cls(system, spec, oid, columns, key, constants, places, mapped, carried, plain_key, removal)
+        starts = {"{" + encode(name).decode(): place for place, unit in enumerate(spec.units) for name in unit}
+        return cls(system, spec, oid, columns, key, constants, places, mapped, starts, key_reader(len(key)), removal)
 
     @property
     def restores(self) -> bool:
@@ -120,8 +123,25 @@ class SinkTable:
 
     @property
     def documents(self) -> list[str]:
-        """The columns whose values travel within documents."""
-        return [name for name, carried in self.carried.items() if carried == "document"]
+        """The columns whose values are read as documents."""
+        return [column.name for column in self.columns.values() if column.document]
+
+    def layout(self, shape: tuple[int, ...]) -> Layout:
+        """The layout of updates that speak of these units, by their places. Raises ValueError for one named twice."""
+        found = self._layouts.get(shape)
+        if found is None:
+            if len(self._layouts) >= LAYOUTS_KEPT:
+                self._layouts.clear()
+            found = self._layouts[shape] = self._laid_out(shape)
+        return found
+
+    def _laid_out(self, shape: tuple[int, ...]) -> Layout:
+        if len(set(shape)) < len(shape):
+            raise ValueError("a unit is named twice")
+        units = [self.spec.units[place] for place in shape]
+        mask = "".join("1" if place in shape else "0" for place in range(len(self.spec.units)))
+        names = tuple(name for unit in units for name in unit)
+        return Layout(self.spec.units, mask, names, tuple(unit_reader(unit) for unit in units))
 
     def narrow(self, units: Units) -> bool:
         """Whether to have statements for these units alone: not for every choice of them, each has to be made first."""
@@ -179,7 +199,7 @@ async def load(connection: Any, system: str, spec: TableSpec) -> SinkTable:
 
 
 def _column(row: asyncpg.Record) -> SinkColumn:
-    return SinkColumn(row["name"], row["not_null"], row["omissible"], row["generated"], row["carried"])
+    return SinkColumn(row["name"], row["not_null"], row["omissible"], row["generated"], row["document"])
 
 
 def _require(system: str, spec: TableSpec, columns: Mapping[str, SinkColumn], key: tuple[str, ...]) -> None:

@@ -1,58 +1,61 @@
-"""Values on their way into statements: JSON in commands, one array of texts per column in the server. Pure.
+"""Values on their way into statements: JSON objects in, one JSON array per column out. Pure.
 
-`carried` in `sql/sink_table.sql` says which text stands for a value of each column.
+A value is never more than looked at: it reaches the server in the very text that the command has.
 """
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
-Carried = Literal["text", "json", "document"]
 Document = dict[str, msgspec.Raw]
+Raws = tuple[msgspec.Raw, ...]
+Texts = Sequence[str]
+Reader = Callable[[Texts], list[Raws]]
 
-NULL = b"null"
-_AS_IT_IS = frozenset({str, type(None)})
-_decode_string = msgspec.json.Decoder(str).decode
-# A number that is no whole number keeps its text: "1.50" is neither 1.5 nor a binary fraction.
-decode_values = msgspec.json.Decoder(dict[str, Any], float_hook=str).decode
-decode_list = msgspec.json.Decoder(list[Any], float_hook=str).decode
+encode = msgspec.json.Encoder().encode
 decode_document = msgspec.json.Decoder(Document).decode
-decode_raw_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
-def text_of(value: msgspec.Raw | bytes, carried: Carried) -> str | None:
-    """The text that stands for a JSON value; None for null."""
-    told = bytes(value)
-    if told == NULL:
-        return None
-    if carried == "document":
-        return f'{{"v":{told.decode()}}}'
-    return _decode_string(told) if carried == "text" and told[:1] == b'"' else told.decode()
+def is_null(value: msgspec.Raw | None) -> bool:
+    """Whether a value is JSON null, or there is none."""
+    return value is None or bytes(value) == b"null"
 
 
-def texts_of(document: Mapping[str, msgspec.Raw], carried: Mapping[str, Carried]) -> dict[str, str | None]:
-    """The texts of a whole document."""
-    return {name: text_of(value, carried[name]) for name, value in document.items()}
+def array(values: Iterable[Any]) -> str:
+    """The values as the text of one JSON array."""
+    return encode(list(values)).decode()
 
 
-def column(values: list[Any], carried: Carried, raw: Callable[[int], msgspec.Raw | bytes]) -> list[str | None]:
-    """The texts of one column's values, as `decode_values` gave them.
+def unit_reader(columns: Sequence[str]) -> Reader:
+    """A function that reads many objects over exactly these columns, and gives their values column by column.
 
-    `raw` gives the JSON text of the value at a place: for those that lost something by being decoded.
+    It raises msgspec.DecodeError or ValueError if any text is anything else.
     """
-    if carried != "text":
-        return [None if value is None else text_of(raw(place), carried) for place, value in enumerate(values)]
-    if _AS_IT_IS.issuperset(map(type, values)):
-        return values
-    return [
-        value if value is None or value.__class__ is str else _scalar(value, place, raw)
-        for place, value in enumerate(values)
-    ]
+    fields = [(f"f{place}", msgspec.Raw) for place in range(len(columns))]
+    names = {f"f{place}": name for place, name in enumerate(columns)}
+    unit: Any = msgspec.defstruct("Unit", fields, rename=names, forbid_unknown_fields=True, gc=False)
+    return _reader(msgspec.json.Decoder(list[unit]).decode, [attrgetter(name) for name in names])
 
 
-def _scalar(value: Any, place: int, raw: Callable[[int], msgspec.Raw | bytes]) -> str | None:
-    if value.__class__ is int and value:
-        return str(value)
-    # Lists and objects keep their spelling, and zero its sign.
-    return ("true" if value else "false") if value.__class__ is bool else text_of(raw(place), "text")
+def key_reader(columns: int) -> Reader:
+    """The same for arrays of so many values."""
+    kind: Any = tuple[(msgspec.Raw,) * columns]  # type: ignore[misc]
+    decode = msgspec.json.Decoder(list[kind]).decode
+    return lambda texts: list(zip(*_rows(decode, texts), strict=True))
+
+
+def _reader(decode: Callable[[str], list[Any]], fields: Sequence[Callable[[Any], msgspec.Raw]]) -> Reader:
+    def read(texts: Texts) -> list[Raws]:
+        rows = _rows(decode, texts)
+        return [tuple(map(field, rows)) for field in fields]
+
+    return read
+
+
+def _rows(decode: Callable[[str], list[Any]], texts: Texts) -> list[Any]:
+    rows = decode(f"[{','.join(texts)}]")
+    if len(rows) != len(texts):
+        raise ValueError("a text that is not one JSON value")
+    return rows

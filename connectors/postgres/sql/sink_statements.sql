@@ -4,14 +4,14 @@
 -- $5 true for a create that is a batch of one: its row is known without asking which key it got
 -- $6 gone  $7 retired  $8 restored  $9 archived: parts of statements for the table's way of removing rows, from
 --    removal.sql; null where it has another way. No update writes to a row that counts as gone.
--- $10 the columns whose values travel as documents
+-- $10 the columns that are read as documents: `document` in sink_table.sql
 --
 -- Each writing statement marks its table as being applied (duplex.applying, until the end of the transaction), so that
 -- the capture trigger leaves the statement's own rows to it. The mark is set before the first row is written.
 --
--- Values travel as text, one array per column, and become typed columns by a cast to the column's type, which is its
--- input function; those of $10 travel as {"v": value} and are read by json_to_record (`carried` in sink_table.sql says
--- which and why). A domain is read as the type beneath it, because a column that a command does not touch reads as
+-- Values travel as JSON, one array per column, which costs both sides less than one document per row; they become typed
+-- columns by a cast of their text to the column's type, which is its input function, or, those of $10, by
+-- json_to_record. A domain is read as the type beneath it, because a column that a command does not touch reads as
 -- null, which a domain may forbid; the write itself checks the domain. `b…` are base values, without the column's
 -- length or scale, so that a base is never rounded; `s…` are values to set, with them, so that what the row will really
 -- hold is what is compared. Of strings, an explicit cast would cut off what is too long: they are cast without their
@@ -41,9 +41,14 @@ with recursive beneath as (
                 else (select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d
                        where d.adrelid = a.attrelid and d.adnum = a.attnum and a.attgenerated = '')
            end as fallback,
-           case when a.attname = any ($10::text[]) then '(select v.v from json_to_record(%s::json) as v(v ' || replace(loose.type, '%', '%%') || '))'
+           b.type in ('json'::regtype, 'jsonb'::regtype) or a.attname = any ($10::text[]) as whole,
+           case when b.type in ('json'::regtype, 'jsonb'::regtype) then 'case json_typeof(%1$s) when ''null'' then null else %1$s::' || loose.type || ' end'
+                when a.attname = any ($10::text[])
+                then '(select v.v from json_to_record(json_build_object(''v'', %s)) as v(v ' || replace(loose.type, '%', '%%') || '))'
                 else '%s::' || replace(loose.type, '%', '%%') end as loosely,
-           case when a.attname = any ($10::text[]) then '(select v.v from json_to_record(%s::json) as v(v ' || replace(exact.type, '%', '%%') || '))'
+           case when b.type in ('json'::regtype, 'jsonb'::regtype) then 'case json_typeof(%1$s) when ''null'' then null else %1$s::' || loose.type || ' end'
+                when a.attname = any ($10::text[])
+                then '(select v.v from json_to_record(json_build_object(''v'', %s)) as v(v ' || replace(exact.type, '%', '%%') || '))'
                 when b.type in ('varchar'::regtype, 'bpchar'::regtype) then '%s::' || replace(loose.type, '%', '%%')
                 else '%s::' || replace(exact.type, '%', '%%') end as exactly,
            case when b.type in ('json'::regtype, 'jsonb'::regtype) then 'json'
@@ -89,26 +94,33 @@ with recursive beneath as (
       join catalog c on c.name = x.name left join key k on k.name = c.name
 ), given as (
     -- The arrays that follow the eight parameters that every statement has, in the order in which it has them.
-    select 'key' as part, i, 'k' || i as name, loosely as cast_to from key
-    union all select 'base', i, 'b' || i, loosely from sides
-    union all select 'set', i, 's' || i, exactly from sides
-    union all select 'new', i, 's' || i, exactly from inserted
+    select 'key' as part, i, 'k' || i as name, loosely as typed, whole from key
+    union all select 'base', i, 'b' || i, loosely, whole from sides
+    union all select 'set', i, 's' || i, exactly, whole from sides
+    union all select 'new', i, 's' || i, exactly, whole from inserted
 ), takes (statement, parts) as (
-    values ('update', array['key', 'base', 'set']), ('delete', array['key', 'base']), ('restore', array['key', 'new']),
+    values ('update', array['key', 'base', 'set']), ('swift', array['key', 'base', 'set']), ('delete', array['key', 'base']), ('restore', array['key', 'new']),
            ('insert', array['new']), ('gone', array['key'])
+), numbered as (
+    select t.statement, g.*,
+           row_number() over (partition by t.statement order by array_position(t.parts, g.part), g.i)
+               + case t.statement when 'swift' then 11 else 8 end as number
+      from takes t join given g on g.part = any (t.parts)
 ), commands as (
     select statement,
            format('command as materialized (
-    select id, record_id, hop, mask, place, %s
-      from unnest($1::text[], $2::text[], $3::int[], $4::text[], %s)
+    select id, record_id, hop::int as hop, mask, place, %s
+      from rows from (json_array_elements_text($1::json), json_array_elements_text($2::json),
+                      json_array_elements_text($3::json), json_array_elements_text($4::json), %s)
            with ordinality as given(id, record_id, hop, mask, %s, place)
-     where (select set_config(''duplex.applying'', %L, true)) is not null
+     where (select set_config(''duplex.applying'', %L, true)) is not null%s
 )',
-                  string_agg(format(cast_to, 'given.' || name) || ' as ' || name, ', ' order by number),
-                  string_agg(format('$%s::text[]', 8 + number), ', ' order by number),
-                  string_agg(name, ', ' order by number), to_regclass($1)::oid) as command
-      from (select t.statement, g.*, row_number() over (partition by t.statement order by array_position(t.parts, g.part), g.i) as number
-              from takes t join given g on g.part = any (t.parts)) numbered
+                  string_agg(format(typed, 'given.' || name) || ' as ' || name, ', ' order by number),
+                  string_agg(format(case when whole then 'json_array_elements($%s::json)' else 'json_array_elements_text($%s::json)' end,
+                                    number), ', ' order by number),
+                  string_agg(name, ', ' order by number), to_regclass($1)::oid,
+                  case statement when 'swift' then ' and exists (select from fence)' end) as command
+      from numbered
      group by statement
 ), server as (
     -- An update tells the row as it was from Postgres 18 on; before that, the row is joined to itself.
@@ -161,30 +173,57 @@ with recursive beneath as (
                 select 'k' || k.i, 100000 + k.i from key k
                  where k.fallback is not null and not exists (select from inserted x where x.name = k.name)) c) as new_values
       from server
-)
--- Every statement has $1 ids  $2 records  $3 hops  $4 masks  $5 outcome of all  $6 error of all  $7 entity  $8 final,
--- then its arrays of values. Each returns the places, from 1, of the commands that were echoed.
-select key_known,
--- A mask has "1" for each unit that the command speaks of. Then: keys, bases, sets.
--- The common case, in one pass: a row that shows what the command expects of it is written and echoed. All others are
--- left over for `update`. On a row that somebody else is just writing, the server waits and judges the newer version
--- (or, before Postgres 18, leaves it over).
-format($write$with %1$s, written as (
-    update %2$s as %3$s
+), passes as (
+    select parts.*, format($pass$written as (
+    update %1$s as %2$s
     returning command.place, command.id as command, command.record_id, command.hop,
-              row_to_json(%4$s.*)::text as image, %5$s as local_id, row_to_json(%6$s.*)::text as left_image, %7$s as left_id
+              row_to_json(%3$s.*)::text as image, %4$s as local_id, row_to_json(%5$s.*)::text as left_image, %6$s as left_id
+), rest as materialized (
+    select command.place, command.id as command, command.record_id, command.hop,
+           held.image, held.local_id, held.image as left_image, held.local_id as left_id
+      from command cross join lateral (
+          select row_to_json(t.*)::text as image, %7$s as local_id, (%9$s) as fit
+            from %10$s as t where %8$s for no key update) as held
+     where command.place not in (select place from written) and not held.fit
+), settled as not materialized (
+    select * from written union all select * from rest
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, before_id, before, after, command, record_id, hop, outcome, error)
     select $7, 'u', left_id, case when left_id <> local_id then local_id end, image, left_image, command, record_id, hop, $5, $6
-      from written
-)
-select coalesce(array_agg(place), '{}') as places from written where $8::boolean is not null$write$,
-    (select command from commands where statement = 'update'), "table",
+      from settled
+)$pass$,
+    "table",
     case after when 'new'
          then format('t set %s from command where %s and (%s)', judged_assignments, key_match, any_judgement)
          else format('target set %s from command join %s as t on %s where target.ctid = t.ctid and target.tableoid = t.tableoid and (%s)',
                      judged_assignments, "table", key_match, any_judgement) end,
-    before, key_before, after, key_after) as write,
+    before, key_before, after, key_after, key_text, key_match, any_judgement, "table") as one_pass
+      from parts
+)
+-- Every statement has $1 ids  $2 records  $3 hops  $4 masks  $5 outcome of all  $6 error of all  $7 entity  $8 final,
+-- then its arrays of values; $1 to $4 are arrays too. Each returns the places, from 1, of the commands that were echoed.
+select key_known,
+-- A mask has "1" for each unit that the command speaks of. Then: keys, bases, sets.
+-- The common case, in one pass: a row that shows what the command expects of it is written; one that does not is locked
+-- and left as it is; both are echoed. Where somebody else is just writing to a row, the server waits and judges the newer
+-- version (before Postgres 18, an update misses it). What is left over comes again in `update`: rows that were not
+-- found, became fit to be written after they were judged, or whose write the table swallowed.
+format($write$with %1$s, %2$s
+select coalesce(array_agg(place), '{}') as places from settled where $8::boolean is not null$write$,
+    (select command from commands where statement = 'update'), one_pass) as write,
+-- The same for a whole batch at once, in a transaction of its own, the fence with it: further $9 partition  $10 least and
+-- $11 greatest input offset of the batch. It fails, and so leaves nothing, if any command is left over; it does nothing
+-- if the fence says that any of the batch may have been carried out before. Returns how many commands it echoed.
+format($swift$with fence as (
+    insert into duplex.progress as p (entity, partition, input_offset)
+    select $7, $9, $11 where $8::boolean is not null
+    on conflict (entity, partition) do update set input_offset = excluded.input_offset where p.input_offset < $10
+    returning entity
+), %1$s, %2$s
+select case when not exists (select from fence) then 0
+            when count(*) = json_array_length($1::json) then count(*)
+            else 1 / (count(*) * 0) end as echoed from settled$swift$,
+    (select command from commands where statement = 'swift'), one_pass) as swift,
 -- Masks and arrays as above.
 -- Rows are locked one by one in the order of the commands, which the sink sorts by key. The lock gives the newest
 -- version of a row; the update finds it by its place, and misses it if it was written after this statement began:
@@ -286,9 +325,9 @@ format($gone$with %1$s, settled as materialized (
     select * from command where $8 and not exists (select from %2$s as t where %3$s)
 ), echo as (
     insert into duplex.change_log (entity, op, local_id, command, record_id, hop, outcome, error)
-    select $7, 'd', mask, id, record_id, hop, ($5::text[])[place], ($6::text[])[place] from settled order by place
+    select $7, 'd', mask, id, record_id, hop, $5::json ->> (place - 1)::int, $6::json ->> (place - 1)::int from settled order by place
 )
 select coalesce(array_agg(place), '{}') as places from settled$gone$,
     (select command from commands where statement = 'gone'), "table", key_match) as gone,
 format('lock table %s in share mode', "table") as lock
-from parts
+from passes

@@ -1,7 +1,7 @@
 -- Writes the statements that find, among rows to be created, those whose natural key a row of the table has already.
 -- Exact equality, so that an index on these columns serves. Values travel as in sink_statements.sql.
 -- $1 table  $2 columns of the natural key  $3 key columns  $4 the condition by which a row counts as gone, or null
--- $5 the columns whose values travel as documents
+-- $5 the columns that are read as documents
 with recursive beneath as (
     select a.attname as name, t.oid as type, t.typtype, t.typbasetype, a.atttypmod as modifier, t.typtypmod
       from pg_attribute a join pg_type t on t.oid = a.atttypid
@@ -12,15 +12,19 @@ with recursive beneath as (
      where b.typtype = 'd'
 ), catalog as (
     select k.place::int as i, b.name,
-           format(case when b.name = any ($5::text[]) then '(select v.v from json_to_record(given.s%1$s::json) as v(v %2$s)) as s%1$s'
+           b.name = any ($5::text[]) or b.type in ('json'::regtype, 'jsonb'::regtype) as whole,
+           format(case when b.name = any ($5::text[])
+                       then '(select v.v from json_to_record(json_build_object(''v'', given.s%1$s)) as v(v %2$s)) as s%1$s'
                        when b.type in ('varchar'::regtype, 'bpchar'::regtype) then 'given.s%1$s::%3$s as s%1$s'
                        else 'given.s%1$s::%2$s as s%1$s' end,
                   k.place, format_type(b.type, b.modifier), format_type(b.type, -1)) as typed
       from unnest($2::text[]) with ordinality as k(name, place)
       join beneath b on b.name = k.name and b.typtype <> 'd'
 ), parts as (
-    select format('with command as materialized (select %s, place from unnest(%s) with ordinality as given(%s, place))',
-                  string_agg(typed, ', ' order by i), string_agg(format('$%s::text[]', i), ', ' order by i),
+    select format('with command as materialized (select %s, place from rows from (%s) with ordinality as given(%s, place))',
+                  string_agg(typed, ', ' order by i),
+                  string_agg(format(case when whole then 'json_array_elements($%s::json)' else 'json_array_elements_text($%s::json)' end,
+                                    i), ', ' order by i),
                   string_agg('s' || i, ', ' order by i)) as command,
            (select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace
              where c.oid = to_regclass($1)) as "table",

@@ -65,8 +65,9 @@ async def test_an_unrelated_edit_of_the_same_row_is_kept(
     await waiting(target)
     await edit.commit()
     await applying
-    after = (await target.echo(command))["after"]
-    assert (after["name"], after["email"]) == ("new", "edited")
+    echo = await target.echo(command)
+    assert (echo["before"]["name"], echo["before"]["email"]) == ("Name 1", "edited")
+    assert (echo["after"]["name"], echo["after"]["email"]) == ("new", "edited")
 
 
 async def test_a_row_replaced_in_one_transaction_is_found(

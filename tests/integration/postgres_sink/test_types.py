@@ -200,3 +200,36 @@ async def test_names_are_quoted_by_the_server(make_target: MakeTarget, commands:
     (effect,) = await target.apply(command)
     assert (effect.outcome, effect.error) == ("applied", None)
     assert (await target.echo(command))["after"] == {"Key": 1, odd: "b", "select": 2}
+
+
+OURS = (
+    "t",
+    "old",
+    "new",
+    "found",
+    "command",
+    "written",
+    "given",
+    "target",
+    "w1",
+    "k1",
+    "b1",
+    "s1",
+    "place",
+    "mask",
+    "hop",
+)
+
+
+async def test_names_that_the_statements_use_themselves(make_target: MakeTarget, commands: Commander) -> None:
+    spec = TableSpec("thing", "things", OURS, tuple((name,) for name in OURS))
+    columns = ", ".join(f'"{name}" text' for name in OURS)
+    target = await make_target(f"create table things (id int primary key, {columns})", spec)
+    first, second = ({name: f"{name} {place}" for name in OURS} for place in (1, 2))
+    made = commands.create(first, local_id="[1]")
+    changed = commands.update("[1]", *(({name: first[name]}, {name: second[name]}) for name in OURS))
+    left = commands.update("[1]", *(({name: first[name]}, {name: "never"}) for name in OURS))
+    await target.apply(made, changed, left, commands.delete("[1]", second))
+    images = [(echo["before"], echo["after"]) for echo in await target.echoes()]
+    one, two = ({"id": 1, **values} for values in (first, second))
+    assert images == [(None, one), (one, two), (two, two), (two, None)]

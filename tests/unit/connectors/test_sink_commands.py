@@ -6,83 +6,85 @@ import msgspec
 import pytest
 
 from connectors.base import TableSpec
-from connectors.postgres.sink_commands import MalformedCommandError, columns, narrowed, prepare, waves
+from connectors.postgres.sink_commands import (
+    MalformedCommandError,
+    Prepared,
+    columns,
+    key_columns,
+    narrowed,
+    prepare,
+    prepare_all,
+    waves,
+)
 from connectors.postgres.sink_tables import NARROW_SETS, SinkColumn, SinkTable
-from connectors.postgres.sink_values import Carried
 from schemas.messages import Command, Unit
 from tests.conformance.commands import Commander
 
 SPEC = TableSpec("contact", "contacts", ("a", "b", "c"), (("a", "b"), ("c",)), constants={"kind": "p"})
 
 
-def table(key: tuple[str, ...] = ("id",), c: Carried = "text") -> SinkTable:
+def table(key: tuple[str, ...] = ("id",)) -> SinkTable:
     found = {name: SinkColumn(name, name in key, name in key, False) for name in (*key, "a", "b", "c", "kind")}
-    return SinkTable.of("crm", SPEC, 1, found | {"c": SinkColumn("c", False, False, False, c)}, key)
+    return SinkTable.of("crm", SPEC, 1, found, key)
 
 
-def carried(base: str, wanted: str, c: Carried = "text") -> tuple[str | None, str | None]:
-    """What an update's two values of column c look like to the server."""
-    place = table(c=c)
-    items = [prepare(Commander().raw_update("[7]", f'{{"c":{base}}}', f'{{"c":{wanted}}}'), place)]
-    (bases,), (sets,) = (columns(items, side, place, (("c",),)) for side in ("base", "set"))
-    return bases[0], sets[0]
+def decoded(names: tuple[str, ...], values: tuple[msgspec.Raw, ...] | None) -> dict[str, Any]:
+    """Values by column, as people write them."""
+    return {name: msgspec.json.decode(value) for name, value in zip(names, values or (), strict=True)}
+
+
+def together(*commands: Command, here: SinkTable | None = None) -> tuple[list[Prepared], list[str]]:
+    """The commands made ready as one batch, and the ids of those refused."""
+    refused: list[str] = []
+    ready = prepare_all(commands, {"contact": here or table()}, lambda command, _: refused.append(command.id))
+    return ready, refused
+
+
+def update(*texts: tuple[str, str]) -> Command:
+    units = tuple(Unit(base=base, set=wanted) for base, wanted in texts)
+    return msgspec.structs.replace(Commander().raw_update("[7]", "{}", "{}"), units=units)
 
 
 def test_an_update_marks_the_units_it_speaks_of() -> None:
     ready = prepare(Commander().update("[7]", ({"c": 1}, {"c": 2})), table())
-    assert (ready.mask, ready.keys, ready.base, ready.set) == ("01", ("7",), {"c": 1}, {"c": 2})
+    assert (ready.mask, decoded(("id",), ready.keys)) == ("01", {"id": 7})
+    assert (decoded(ready.names, ready.base), decoded(ready.names, ready.set)) == ({"c": 1}, {"c": 2})
 
 
 def test_units_come_in_any_order() -> None:
     ready = prepare(Commander().update("[7]", ({"c": 1}, {"c": 2}), ({"b": 3, "a": 4}, {"a": 5, "b": 6})), table())
-    assert (ready.mask, ready.set) == ("11", {"a": 5, "b": 6, "c": 2})
+    assert (ready.mask, decoded(ready.names, ready.set)) == ("11", {"a": 5, "b": 6, "c": 2})
 
 
-@pytest.mark.parametrize("text", ["1.50", "1e400", "-0", "0", "123456789012345678901234567890", "true", "[1, 2.50]"])
-def test_values_keep_their_text(text: str) -> None:
-    assert carried(text, text) == (text, text)
+def test_values_keep_their_text() -> None:
+    texts = ["1.50", "1e400", "-0", "123456789012345678901234567890", r'"\u00e9\""', '{"b": 2,"a": [null]}', "null"]
+    ready, _ = together(*(update((f'{{"c": {text}}}', f'{{"c":{text} }}')) for text in texts))
+    assert columns(ready, "base", ["c"]) == columns(ready, "set", ["c"]) == [f"[{','.join(texts)}]"]
+    assert columns(ready, "set", ["a"]) == ["[null,null,null,null,null,null,null]"]
 
 
-def test_strings_are_what_they_say() -> None:
-    assert carried(r'"a\"\u00e9"', '"null"') == ('a"é', "null")
+def test_columns_of_commands_that_speak_of_different_units() -> None:
+    ready, _ = together(update(('{"c":1}', '{"c":2}')), update(('{"a":3,"b":4}', '{"a":5,"b":6}')))
+    assert [item.mask for item in ready] == ["01", "10"]
+    assert columns(ready, "set", ["a", "b", "c"]) == ["[null,5]", "[null,6]", "[2,null]"]
+    assert key_columns(ready, table()) == ["[7,7]"]
 
 
-def test_null_is_no_text() -> None:
-    assert (
-        carried("null", "null")
-        == carried("null", "null", "json")
-        == carried("null", "null", "document")
-        == (None, None)
-    )
+ALONE_AND_TOGETHER = [
+    (('{"c":5}', '{"c":6}'), ('{"b":1, "a":2}', '{"a":3,"b":4}')),
+    ((' {"a":1,"b":2} ', '{"b":3, "a":4}'), ('{"c":5}', '{"c":6}')),
+    (('{"a":1}', '{"a":3}'), ('{"b":2,"c":5}', '{"b":4,"c":6}')),
+    (('{"c":5}', '{"c":6}'), ('{"c":7}', '{"c":8}')),
+]
 
 
-@pytest.mark.parametrize("text", ['"x"', "1.50", '{"b": 2,"a": [null]}'])
-def test_json_travels_as_json(text: str) -> None:
-    assert carried(text, text, "json") == (text, text)
-    assert carried(text, text, "document") == (f'{{"v":{text}}}', f'{{"v":{text}}}')
-
-
-def units(*texts: tuple[str, str]) -> tuple[Unit, ...]:
-    return tuple(Unit(base=base, set=wanted) for base, wanted in texts)
-
-
-def update(*texts: tuple[str, str]) -> Command:
-    return msgspec.structs.replace(Commander().raw_update("[7]", "{}", "{}"), units=units(*texts))
-
-
-def test_units_cut_in_another_way_are_not_taken_for_those_seen_before() -> None:
-    here = table()
-    seen = prepare(update(('{"a":1,"b":2}', '{"a":3,"b":4}'), ('{"c":5}', '{"c":6}')), here)
-    torn = prepare(update(('{"a":1}', '{"a":3}'), ('{"b":2,"c":5}', '{"b":4,"c":6}')), here)
-    again = prepare(update(('{"a":1,"b":2}', '{"a":3,"b":4}'), ('{"c":5}', '{"c":6}')), here)
-    assert (seen.units, torn.units, again.units) == (SPEC.units, (("a",), ("b", "c")), SPEC.units)
-
-
-def test_units_seen_before_are_read_as_the_first_time() -> None:
-    here, texts = table(), (('{"c":5}', '{"c":6}'), (' {"a":1,"b":2} ', '{"b":3, "a":4}'))
-    first, second, third = (prepare(update(*texts), here) for _ in range(3))
-    assert (first.mask, first.base, first.set) == (second.mask, second.base, second.set)
-    assert (third.mask, third.set) == ("11", {"c": 6, "a": 4, "b": 3})
+@pytest.mark.parametrize("texts", ALONE_AND_TOGETHER)
+def test_what_is_read_together_is_what_is_read_alone(texts: tuple[tuple[str, str], ...]) -> None:
+    command, here = update(*texts), table()
+    one, other = prepare(command, here), together(update(('{"c":5}', '{"c":6}')), command, here=here)[0][1]
+    assert (one.units, one.mask, one.keys) == (other.units, other.mask, other.keys)
+    assert decoded(one.names, one.base) == decoded(other.names, other.base)
+    assert decoded(one.names, one.set) == decoded(other.names, other.set)
 
 
 @pytest.mark.parametrize(
@@ -90,15 +92,29 @@ def test_units_seen_before_are_read_as_the_first_time() -> None:
     [
         (('{"a":1,"b":2', '{"a":1,"b":2}'), ('"c":5}', '{"c":6}')),
         (('{"a":1,"b":2}', '{"a":1,"c":2}'), ('{"c":5}', '{"b":6}')),
-        (('{"a":1,"b":2}', '{"a":1,"b":2}'), ('{"c":5}', "[]")),
+        (('{"a":1,"b":2}', '{"a":1,"b":2}'), ('{"c":5},{"c":5}', '{"c":6}')),
         (('{"a":1,"b":2}', '{"a":1,"b":2}'), ("", "")),
     ],
 )
-def test_what_was_malformed_is_malformed_after_a_good_one(texts: tuple[tuple[str, str], ...]) -> None:
-    here = table()
-    prepare(update(('{"a":1,"b":2}', '{"a":1,"b":2}'), ('{"c":5}', '{"c":6}')), here)
-    with pytest.raises(MalformedCommandError):
-        prepare(update(*texts), here)
+def test_a_malformed_command_is_refused_alone(texts: tuple[tuple[str, str], ...]) -> None:
+    before, bad, after = (msgspec.structs.replace(update(*texts), id=name) for name in ("before", "bad", "after"))
+    good = update(('{"a":1,"b":2}', '{"a":1,"b":2}'), ('{"c":5}', '{"c":6}')).units
+    ready, refused = together(
+        msgspec.structs.replace(before, units=good), bad, msgspec.structs.replace(after, units=good)
+    )
+    assert ([item.command.id for item in ready], refused) == (["before", "after"], ["bad"])
+
+
+def test_a_batch_stays_in_order() -> None:
+    commands = Commander()
+    batch = [
+        commands.update("[1]", ({"c": 1}, {"c": 2})),
+        commands.create({"a": 1}),
+        commands.update("[2]", ({"a": 1, "b": 1}, {"a": 2, "b": 2})),
+        commands.update("[3]", ({"c": 1}, {"c": 2})),
+        commands.delete("[4]", {"c": 1}),
+    ]
+    assert [item.command for item in together(*batch)[0]] == batch
 
 
 def test_units_that_nobody_speaks_of_are_left_out() -> None:
@@ -123,14 +139,14 @@ def test_a_delete_marks_the_columns_it_compares() -> None:
 
 def test_a_create_takes_constants_and_the_key_it_knows() -> None:
     ready = prepare(Commander().create({"a": 1, "kind": "q"}, local_id='["DE",4]'), table(("land", "no")))
-    assert ready.set == {"kind": "q", "a": "1", "land": "DE", "no": "4"}
-    assert ready.keys == ("DE", "4")
-    assert (ready.inserted, ready.local_id) == (("land", "no", "a", "kind"), '["DE",4]')
+    assert decoded(ready.names, ready.set) == {"kind": "q", "a": 1, "land": "DE", "no": 4}
+    assert decoded(("land", "no"), ready.keys) == {"land": "DE", "no": 4}
+    assert (ready.names, ready.local_id) == (("land", "no", "a", "kind"), '["DE",4]')
 
 
 def test_a_create_leaves_the_key_to_the_table() -> None:
     ready = prepare(Commander().create({"a": 1, "id": None}), table())
-    assert (ready.inserted, ready.local_id, ready.keys) == (("a", "kind"), None, None)
+    assert (ready.names, ready.local_id, ready.keys) == (("a", "kind"), None, None)
 
 
 def test_a_key_among_the_values_is_the_key() -> None:
