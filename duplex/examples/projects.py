@@ -7,7 +7,13 @@ from duplex.usage import UsageError
 
 NAMES = ("two-databases", "crm-marketing", "crm-erp")
 # An example asks as seldom as one would in earnest; who watches does not want to wait for that.
-HASTE = (("poll: 30s", "poll: 2s"), ("sweep: 1m", "sweep: 5s"), ("sweep: 5m", "sweep: 5s"))
+HASTE = (
+    ("poll: 30s", "poll: 2s"),
+    ("sweep: 1m", "sweep: 5s"),
+    ("sweep: 5m", "sweep: 5s"),
+    ("sweep: 10m", "sweep: 30s"),
+    ("sweep: 30m", "sweep: 30s"),
+)
 
 
 class UnknownExampleError(UsageError):

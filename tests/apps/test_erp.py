@@ -22,7 +22,7 @@ from tests.apps.test_tryton_api import environment
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 LIMIT_S = 120.0
 PARTS = (("system", "erp"), ("processors",), ("sink", "crm"), ("system", "erp"))

@@ -20,7 +20,7 @@ from tests.apps.offices import Office, begin, listens, office
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
 
 SECRET = "shared-with-the-site"
 LIMIT_S = 120.0

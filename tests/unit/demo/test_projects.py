@@ -22,7 +22,7 @@ def test_an_unknown_example_is_refused_with_those_that_there_are() -> None:
 def test_a_showing_polls_in_haste_under_a_name_and_a_port_of_its_own() -> None:
     text = projects.hastened("crm-marketing", "demo_1", 4711)
     assert "\npipeline: demo_1\nbridge: {port: 4711}\n" in text
-    assert "{poll: 2s}" in text and "poll: 30s" not in text
+    assert "{poll: 2s}, {sweep: 30s}" in text and "poll: 30s" not in text
 
 
 def test_only_an_example_with_webhooks_has_a_bridge() -> None:
