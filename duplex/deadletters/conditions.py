@@ -33,8 +33,12 @@ FACTS: dict[str, Fact] = {
 
 
 def key_text(entry: Entry) -> str:
-    """The key of the message as text; "" for none."""
-    return (entry.last.key or b"").decode(errors="replace")
+    """The key of the message as text; "" for none, and hex for bytes that are no text."""
+    key = entry.last.key or b""
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return key.hex()
 
 
 class Condition:

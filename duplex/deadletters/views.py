@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from duplex.deadletters.book import Entry
+from duplex.deadletters.conditions import key_text
 from duplex.deadletters.editing import Draft
 from duplex.deadletters.errors import EditError
 from duplex.deadletters.groups import Group
@@ -65,7 +66,7 @@ def shown(entry: Entry) -> LetterShown:
         topic=failure.topic,
         partition=failure.partition,
         offset=failure.offset,
-        key=None if letter.key is None else letter.key.decode(errors="replace"),
+        key=None if letter.key is None else key_text(entry),
         component=failure.component,
         stage=failure.stage,
         error=failure.error_class,

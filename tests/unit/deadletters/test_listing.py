@@ -118,6 +118,14 @@ def test_bytes_that_are_no_text_are_shown_as_hex(reader: Reader) -> None:
     assert (views.detail(entry, reader, None).kind, views.detail(entry, reader, None).value) == ("bytes", "ff00")
 
 
+def test_a_key_that_is_no_text_is_shown_and_asked_for_as_hex(reader: Reader) -> None:
+    topic = Topic()
+    topic.letter(failure(), key=b"\xff\x01")
+    (entry,) = Book(topic.messages)
+    assert views.shown(entry).key == "ff01"
+    assert Wanted(key="ff").among([entry], reader, NOW_US) == [entry]
+
+
 def test_lines(entries: list[Entry]) -> None:
     one = views.line(views.shown(entries[0]), 60_000)
     assert one.startswith("1:0  open  59 s ago  shop.records.contact/2@7  key k  merge.contact: UndecodableError: ")
