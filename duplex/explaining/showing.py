@@ -13,6 +13,7 @@ from schemas.codec import Codec
 from schemas.messages import Conflict
 from streams.merge import states
 from streams.merge.goldens import golden
+from streams.merge.rules import Rules
 
 LATEST_CONFLICTS = 5
 
@@ -58,7 +59,7 @@ async def show(composed: Composition, found: Found) -> Shown:
         for name, value in merged.values.items()
         if (whose := merged.provenance[name])
     }
-    systems = {name: _row(state, name) for name in rules.systems if name in state.systems}
+    systems = {name: _row(state, rules, name) for name in rules.systems if name in state.systems}
     return Shown(
         record_id=found.record_id,
         entity=found.entity,
@@ -70,12 +71,13 @@ async def show(composed: Composition, found: Found) -> Shown:
     )
 
 
-def _row(state: states.State, system: str) -> RowShown:
-    entry = state.systems[system]
+def _row(state: states.State, rules: Rules, system: str) -> RowShown:
+    # A field that a system has no place for, or is only read from it, is not told there: it cannot lag.
+    entry, told = state.systems[system], rules.lenses[system].writable
     behind = {
         name: f"shows version {seen}, the record has {state.fields[name].version}"
         for name, seen in entry.behind.items()
-        if entry.image is not None and name in state.fields
+        if entry.image is not None and name in state.fields and name in told
     }
     sent = None
     if entry.out is not None:
