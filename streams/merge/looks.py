@@ -5,11 +5,9 @@ seen of the row while the command was out cannot be placed before the result tel
 looks: such looks are held until then.
 """
 
-from bisect import insort
-
 from streams.merge import answers, rows
 from streams.merge.events import Answered, Changed, Looked
-from streams.merge.states import Look, SystemState
+from streams.merge.states import BEFORE_ALL, Look, SystemState
 from streams.merge.turns import Turn
 from streams.merge.values import Row
 
@@ -21,19 +19,29 @@ BY_LOOK = 0
 def looked(turn: Turn, event: Looked) -> bool:
     """Merge a look, or hold it while a command is out. Returns whether it was news.
 
-    Of more looks than can be held the newest are kept: a change that is undone between two looks is never seen.
+    Orders are those of one local row, so that looks of another one are held in the order in which they came. Of more
+    looks than can be held the newest are kept: a change that is undone between two looks is never seen.
     """
     entry, after = turn.system(event.system), event.after
     image = None if after is None else turn.rules.sides[event.system].image(after)
     look = Look(event.order, event.ts_us, image, event.local_id, event.load)
     if entry.out is None:
         return _observe(turn, event.system, look)
-    is_held = any(other.order == look.order for other in entry.late)
-    if is_held or (BY_LOOK, look.order) <= entry.position:
+    known = entry.position if look.local_id == entry.local_id else entry.others.get(look.local_id, BEFORE_ALL)
+    is_held = any((other.local_id, other.order) == (look.local_id, look.order) for other in entry.late)
+    if is_held or (BY_LOOK, look.order) <= known:
         return False
-    insort(entry.late, look, key=lambda other: other.order)
-    del entry.late[:-LATE_LIMIT]
+    _hold(entry.late, look)
     return True
+
+
+def _hold(late: list[Look], look: Look) -> None:
+    """Behind those of other rows, and by order among the last of its own."""
+    place = len(late)
+    while place and late[place - 1].local_id == look.local_id and late[place - 1].order > look.order:
+        place -= 1
+    late.insert(place, look)
+    del late[:-LATE_LIMIT]
 
 
 def answered(turn: Turn, event: Answered) -> bool:
@@ -48,8 +56,8 @@ def answered(turn: Turn, event: Answered) -> bool:
         return False
     # What was held waits no more. Looks between the two rows saw what the sink saw, or its write.
     late = entry.late if is_out else []
-    before = [look for look in late if look.order < event.found_order]
-    after = [look for look in late if look.order > event.left_order]
+    before = [look for look in late if look.local_id == left.local_id and look.order < event.found_order]
+    after = [look for look in late if look.local_id != left.local_id or look.order > event.left_order]
     if is_out:
         entry.late = []
     for look in before:

@@ -90,6 +90,8 @@ EXISTENCE = (
             "return found",
         ),
         theme="approvals",
+        tests="test_existence.py",
+        survives="three thousand histories did not meet a deleter who is up to date but for what another has parked",
     ),
     Mutant(
         "a delete that loses is not put on record",

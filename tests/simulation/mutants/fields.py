@@ -309,6 +309,6 @@ POLICIES = (
         "of two that insist in turn neither is noticed",
         edit("oscillation.insisted", "name + INSISTS + system", "name"),
         theme="automations",
-        first=2575,
+        first=699,
     ),
 )

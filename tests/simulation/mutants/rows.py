@@ -118,21 +118,29 @@ LOOKS = (
     ),
     Mutant(
         "held looks are dropped",
-        edit("looks.looked", "insort(entry.late, look, key=lambda other: other.order)", "pass"),
+        edit("looks.looked", "_hold(entry.late, look)", "pass"),
         theme="remotes",
     ),
     Mutant(
         "held looks are merged after the result",
         edit(
             "looks.answered",
-            "before = [look for look in late if look.order < event.found_order]",
+            "before = [look for look in late if look.local_id == left.local_id and look.order < event.found_order]",
             "before = []",
-            "after = [look for look in late if look.order > event.left_order]",
+            "after = [look for look in late if look.local_id != left.local_id or look.order > event.left_order]",
             "after = late",
         ),
         theme="remotes",
     ),
     Mutant("the row found is not looked at", edit("looks.answered", "_find(turn, event)", "pass"), theme="remotes"),
+    Mutant(
+        "held looks of two rows are of one order",
+        edit(
+            "looks.looked", "(other.local_id, other.order) == (look.local_id, look.order)", "other.order == look.order"
+        ),
+        tests="test_looks.py",
+        survives="in these worlds a record has one row in a system without a log; tests/simulation/applications has more",
+    ),
     Mutant(
         "the order of looks is not checked",
         edit(

@@ -162,3 +162,12 @@ def test_an_edit_that_wins_again_is_written_to_the_row_that_lost_it() -> None:
     outcome = scene.change("crm", row("Ida", "9"))
     assert scene.golden.values == row("Eva", "1")
     assert [(c.system, c.units[0].set) for c in outcome.commands if c.system == "erp"] == [("erp", {"phone": "1"})]
+
+
+def test_a_delete_that_has_not_seen_what_another_parked_is_parked_itself() -> None:
+    scene = in_step(rules(Manual(), existence="manual"))
+    scene.change("crm", row(phone="2"))
+    scene.change("erp", row(phone="3"))
+    (verdict,) = scene.change("crm", None).verdicts
+    assert (verdict.field, verdict.winner, verdict.detail) == ("$", "parked", "not seen by the deleter: phone")
+    assert not scene.golden.deleted

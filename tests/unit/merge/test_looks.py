@@ -51,6 +51,27 @@ def test_looks_are_held_while_a_command_is_out() -> None:
     assert (outcome.golden, outcome.repeated, len(scene.state.systems["erp"].late)) == (False, False, 1)
 
 
+def test_a_row_that_was_made_anew_while_a_command_was_out_takes_the_record_over() -> None:
+    scene = _told()
+    scene.look("erp", None, 3)
+    assert not scene.look("erp", row(phone="7"), 3, local_id="[2]").repeated
+    outcome = scene.answer("erp", (3, None), (3, None))
+    assert (scene.state.systems["erp"].local_id, scene.golden.values["phone"]) == ("[2]", "7")
+    assert not any(verdict.kind == "existence" and verdict.winner == "parked" for verdict in outcome.verdicts)
+    assert scene.look("erp", None, 4, local_id="[2]").golden
+
+
+def test_held_looks_of_another_row_are_merged_as_they_came() -> None:
+    scene = _told()
+    scene.look("erp", None, 9)
+    scene.look("erp", row(phone="6"), 5, local_id="[2]")
+    scene.look("erp", row(phone="7"), 6, local_id="[2]")
+    held = [(look.local_id, look.order) for look in scene.state.systems["erp"].late]
+    assert held == [("[1]", 9), ("[2]", 5), ("[2]", 6)]
+    scene.answer("erp", (9, None), (9, None))
+    assert scene.golden.values["phone"] == "7"
+
+
 def test_a_look_held_twice_is_held_once() -> None:
     scene = _told()
     scene.look("erp", row(name="Eva"), 4)
