@@ -27,12 +27,12 @@ returns boolean language sql stable set search_path = pg_catalog, pg_temp as $$
       from duplex.types_within(relation) t
 $$;
 
--- A condition: the session writes the values of this table as images have them. Only what matters to its types is
--- asked, for each costs a microsecond; a column added later counts from the next installation on.
+-- A condition: the session writes the values of this table as images have them; null: any does. Only what matters to its
+-- types is asked, for each costs a microsecond; a column added later counts from the next installation on.
 create or replace function duplex.pinned_already(relation oid)
 returns text language sql stable set search_path = pg_catalog, pg_temp as $$
-    select coalesce(string_agg(format(' and pg_catalog.current_setting(%L) operator(pg_catalog.=) any (%L::pg_catalog.text[])',
-                                      s.name, s.good), '' order by s.name), '')
+    select string_agg(format('pg_catalog.current_setting(%L) operator(pg_catalog.=) any (%L::pg_catalog.text[])',
+                             s.name, s.good), ' and ' order by s.name)
       from (values ('TimeZone', '{UTC,Etc/UTC,GMT}', '{timestamptz}'::regtype[]),
                    ('DateStyle', '{"ISO, MDY","ISO, DMY","ISO, YMD"}', '{}'),
                    ('IntervalStyle', '{postgres}', '{interval}'),
@@ -65,7 +65,7 @@ $$;
 
 -- Statement by statement, from the transition tables.
 --   The quick way is a single statement, good for one row and for a million. It is taken where nobody wrote from within
--- a trigger, nothing is marked as the sink's, and the session writes values the way that images have them. Old and new
+-- a trigger, and nothing is marked as the sink's. Old and new
 -- rows are paired by key, as text, which every type can be compared as, also the one that a key may be given tomorrow; by
 -- a full join, so that no plan made for one row is ruinous for many. A row without a partner
 -- says that keys were changed, and then a partner may be the wrong one (2 became 3 while 1 became 2): what was entered
@@ -83,6 +83,7 @@ declare
                        from unnest(c.key_columns) with ordinality as k(name, place));
     matched text := (select string_agg(format('(o.%1$s::pg_catalog.text collate pg_catalog."C") operator(pg_catalog.=)'
                                               ' (n.%1$s::pg_catalog.text collate pg_catalog."C")', p), ' and ') from unnest(places) p);
+    pinned text := duplex.pinned_already(c.relation);
     old_id text := duplex.local_id_expression('o', places);
     new_id text := duplex.local_id_expression('n', places);
     head text := format($head$
@@ -90,11 +91,13 @@ create or replace function duplex.%%1$I() returns trigger language plpgsql secur
 #variable_conflict use_column
 declare
     "!entered" pg_catalog.int8;
+    "!before" pg_catalog.text[];
 begin
     if pg_catalog.pg_trigger_depth() operator(pg_catalog.=) 1
        and pg_catalog.concat(pg_catalog.current_setting('duplex.nested', true),
-                             pg_catalog.current_setting('duplex.applying', true)) operator(pg_catalog.=) ''%3$s then
-        %%2$s
+                             pg_catalog.current_setting('duplex.applying', true)) operator(pg_catalog.=) '' then%3$s
+        %%2$s%4$s
+        %%3$s
     elsif pg_catalog.current_setting('duplex.applying', true) operator(pg_catalog.=) tg_relid::pg_catalog.text
        and session_user operator(pg_catalog.=) %2$L and pg_catalog.pg_trigger_depth() operator(pg_catalog.=) 1 then
         return null;
@@ -106,20 +109,26 @@ begin
         "!left" pg_catalog.text[] := '{}';
         "!taken" pg_catalog.text[] := '{}';
     begin
-        %%3$s
+        %%4$s
         perform duplex.unpin("!pins");
     end;
     return null;
 end $capture$
-$head$, settings, sink_role, duplex.pinned_already(c.relation));
+$head$, settings, sink_role,
+        case when pinned is not null then format('
+        if not (%s) then
+            "!before" := duplex.pin();
+        end if;', pinned) end, case when pinned is not null then '
+        if "!before" is not null then
+            perform duplex.unpin("!before");
+        end if;' end);
 begin
     execute format(head, 'insert_' || c.number, format($quick$
         insert into duplex.change_log (entity, op, local_id, after)
         select %1$L, 'c', coalesce(%2$s, duplex.renamed_local_id(%1$L, pg_catalog.row_to_json(n.image))),
                pg_catalog.row_to_json(n.image)::pg_catalog.text
           from (select %3$s) as "!missing"
-         cross join lateral (select %4$s, "!row of duplex" as image from new_rows as "!row of duplex") as n;
-        return null;$quick$, c.entity, new_id, missing, keys), format($slow$
+         cross join lateral (select %4$s, "!row of duplex" as image from new_rows as "!row of duplex") as n;$quick$, c.entity, new_id, missing, keys), 'return null;', format($slow$
     for "!pair" in
         select coalesce(%2$s, duplex.renamed_local_id(%1$L, pg_catalog.row_to_json(n.image))) as new_id,
                pg_catalog.row_to_json(n.image)::pg_catalog.text as new_image
@@ -137,12 +146,11 @@ begin
                      full join lateral (select %4$s, "!row of duplex" as image from new_rows as "!row of duplex") as n on %5$s)
          where case when o.k1 is null or n.k1 is null then pg_catalog.set_config('duplex.rekeyed', 'yes', true) is null
                     else not (o.image operator(pg_catalog.*=) n.image) end;
-        get diagnostics "!entered" = row_count;
-        if coalesce(pg_catalog.current_setting('duplex.rekeyed', true), '') operator(pg_catalog.=) '' then
+        get diagnostics "!entered" = row_count;$quick$, c.entity, new_id, missing, keys, matched), $tail$if coalesce(pg_catalog.current_setting('duplex.rekeyed', true), '') operator(pg_catalog.=) '' then
             return null;
         end if;
         perform pg_catalog.set_config('duplex.rekeyed', '', true);
-        perform duplex.take_out("!entered");$quick$, c.entity, new_id, missing, keys, matched), format($slow$
+        perform duplex.take_out("!entered");$tail$, format($slow$
     for "!pair" in
         select coalesce(%2$s, duplex.renamed_local_id(%1$L, pg_catalog.row_to_json(o.image))) as old_id,
                coalesce(%3$s, duplex.renamed_local_id(%1$L, pg_catalog.row_to_json(n.image))) as new_id,
