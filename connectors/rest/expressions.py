@@ -128,4 +128,5 @@ def _called(program: "cel.Program") -> dict[str, Callable[..., Any]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, KeyError):
         return f"there is no {error.args[0]}"
-    return " ".join(str(error).split())[:200]
+    # A syntax error goes on with every token that would have been possible.
+    return " ".join(str(error).split()).partition(" expecting ")[0][:200]

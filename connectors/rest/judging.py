@@ -50,7 +50,8 @@ def _refused(system: str, error: Mapping[str, Any], count: int) -> RefusedError:
     if error["type"] == "extra_forbidden":
         known = _known(location[:-1])
         remedy = nearest(str(location[-1]), known) or listing(known, 40) or ""
-        return RefusedError(system, what, "there is no such setting", f"{remedy[:1].upper()}{remedy[1:]}.{more}")
+        end = "" if remedy.endswith("?") else "."
+        return RefusedError(system, what, "there is no such setting", f"{remedy[:1].upper()}{remedy[1:]}{end}{more}")
     return RefusedError(system, what, _sentence(error), f"See docs/connectors/rest.md.{more}")
 
 

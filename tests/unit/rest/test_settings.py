@@ -116,6 +116,15 @@ def test_what_is_wrong_is_named_with_its_setting(path: tuple[Any, ...], value: A
     assert [word for word in words if word not in found] == [], found
 
 
+def test_a_suggestion_ends_as_the_question_that_it_is() -> None:
+    assert refusal(with_(("ulr",), "x")).endswith('Did you mean "url"?')
+
+
+def test_a_syntax_error_does_not_name_every_token_there_is() -> None:
+    found = refusal(with_((*THINGS, "get", "path"), "/things/{{ id + }}"))
+    assert "is no CEL expression" in found and "expecting" not in found
+
+
 def test_secrets_are_never_shown() -> None:
     said = with_(("auth",), {"type": "basic", "username": "ada", "password": ["hunter2"]})
     assert "hunter2" not in refusal(said)
