@@ -64,7 +64,9 @@ class Budget:
         if status not in BUSY:
             self._refusals = 0
             return
-        self._refusals += 1
+        # Requests that were under way together are refused together: that is one refusal, not many.
+        if not self._refusals or now_s >= self._closed_until_s:
+            self._refusals += 1
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._refusals - 1, 16))
         self._closed_until_s = now_s + pause_s if again_s is None else again_s
 

@@ -61,15 +61,25 @@ def test_a_refusal_closes_the_account_until_it_is_wanted_again() -> None:
 
 
 def test_refusals_without_a_time_lead_to_longer_pauses_up_to_a_limit() -> None:
-    budget, waits = Budget(Allowance(1000)), []
+    budget, waits, now_s = Budget(Allowance(1000)), [], NOW_S
     for _ in range(12):
-        budget.observe(503, {}, NOW_S)
-        waits.append(budget.wait_s(NOW_S))
+        budget.observe(503, {}, now_s)
+        waits.append(budget.wait_s(now_s))
+        now_s += waits[-1]
     assert waits[:4] == [1, 2, 4, 8]
     assert waits[-1] == 300
     budget.observe(200, {}, NOW_S + 300)
     budget.observe(429, {}, NOW_S + 300)
     assert budget.wait_s(NOW_S + 300) == 1
+
+
+def test_requests_that_are_refused_together_are_one_refusal() -> None:
+    budget = Budget(Allowance(1000))
+    for _ in range(8):
+        budget.observe(503, {}, NOW_S)
+    assert budget.wait_s(NOW_S) == 1
+    budget.observe(503, {}, NOW_S + 1)
+    assert budget.wait_s(NOW_S + 1) == 2
 
 
 def test_nothing_is_sent_beyond_what_the_project_allows() -> None:
