@@ -45,7 +45,7 @@ class Creation:
         try:
             if self._command.local_id is None:
                 return await self._attempt()
-            async with self._engine.locks.of((self._resource.entity, self._command.local_id)):
+            async with self._engine.alone_at((self._resource.entity, self._command.local_id)):
                 return await self._attempt()
         except RowRefusedError as error:
             self._writer.ledger.withdraw(self._command)

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -77,6 +78,16 @@ class Engine:
     creates: Creates = field(default_factory=Creates)
     doubtful: dict[Row, None] = field(default_factory=dict)
     began: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def alone_at(self, row: Row) -> AsyncIterator[None]:
+        """Alone at this row: nobody else reads it singly, or writes it, and pages on their way are told that we did."""
+        async with self.locks.of(row):
+            self.writes.begin(row)
+            try:
+                yield
+            finally:
+                self.writes.end(row)
 
     @classmethod
     def of(cls, system: str, apis: Mapping[str, Api], surroundings: Surroundings, clock: Clock) -> "Engine":

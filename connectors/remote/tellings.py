@@ -50,10 +50,12 @@ class Teller:
                     await self.tell(piece, *seen, flow)
 
     async def listed(self, piece: Piece, found: Found, number: int, page: int, flow: str) -> None:
-        """Tell a row of a listing; look again at one that was written, or looked at, while the page was on its way."""
+        """Tell a row of a listing; look again at one that was written, or looked at, while the page was on its way: a
+        lesser number may have seen the younger row."""
         row = (self.resource.entity, found.local_id)
         await self._unknown(found.local_id)
-        if self.engine.writes.overlapped(page, row) or self._is_overtaken(found, number):
+        was_seen = self.engine.writes.overlapped(page, row) or self._is_overtaken(found, number)
+        if was_seen and not self._is_known(found):
             await self.look_all(piece, [found.local_id], flow)
         else:
             await self.tell(piece, found.local_id, found, number, flow)
@@ -80,6 +82,11 @@ class Teller:
             return False
         return known.digest != self.resource.columns.digest(found.values)
 
+    def _is_known(self, found: Found) -> bool:
+        """Whether the row is as it was told last."""
+        known = self.engine.marks.of(self.resource.entity, found.local_id)
+        return known is not None and known.digest == self.resource.columns.digest(found.values)
+
     def end_of_load(self) -> Change:
         """The marker behind the last row."""
         return self._change("", None, self.engine.numbers.take(), "l")
@@ -99,7 +106,7 @@ class Teller:
 
     async def _look(self, local_id: str, flow: str) -> tuple[str, Found | None, int] | None:
         engine, api = self.engine, self.resource.api
-        async with engine.locks.of((self.resource.entity, local_id)):
+        async with engine.alone_at((self.resource.entity, local_id)):
             number = engine.numbers.take()
             try:
                 return local_id, await api.get(local_id), number

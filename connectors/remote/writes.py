@@ -68,7 +68,7 @@ class Writer:
         """One try at an update or a delete. Raises MovedError, AnswerLostError, UnreachableError."""
         command = self.command
         local_id = command.local_id or ""
-        async with self.engine.locks.of((self.resource.entity, local_id)):
+        async with self.engine.alone_at((self.resource.entity, local_id)):
             seen = await self.look(local_id)
             try:
                 units = self.units()

@@ -96,7 +96,11 @@ FAULTS = (
     ),
     Fault(
         "a listed row that was being written is told as listed",
-        edit("remote.tellings.Teller.listed", "if self.engine.writes.overlapped(page, row)", "if False"),
+        edit(
+            "remote.tellings.Teller.listed",
+            "was_seen = self.engine.writes.overlapped(page, row) or",
+            "was_seen = False or",
+        ),
     ),
     Fault(
         "a create whose answer was lost is sent again blindly",

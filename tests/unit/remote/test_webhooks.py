@@ -244,7 +244,34 @@ async def test_a_late_answer_to_a_look_does_not_pass_for_a_young_one() -> None:
     blog.members.update(ada, name="C")
     page, number = engine.writes.page_begins(), engine.numbers.take()
     (listed,) = (await blog.api.page(None)).rows
-    await teller.listed(piece, listed, number, page, "sweep")
+    listing = asyncio.create_task(teller.listed(piece, listed, number, page, "sweep"))
+    await asyncio.sleep(0)
+    go_on.set()
+    await asyncio.gather(listing, looking)
+    seen = sorted((change.seq, row(change.after)["name"]) for change in piece.changes)
+    assert seen[-1][1] == "C"
+
+
+async def test_a_page_does_not_pass_for_younger_than_a_look_that_was_numbered_before() -> None:
+    blog, ada = await hooked(FETCHED)
+    engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
+    teller, piece = Teller(engine, engine.resources([SPEC])["contact"], loading=False), Piece()
+    entered, go_on, inner = asyncio.Event(), asyncio.Event(), blog.api.get
+
+    async def slow(local_id: str) -> Found | None:
+        entered.set()
+        await go_on.wait()
+        return await inner(local_id)
+
+    blog.api.get = slow  # type: ignore[method-assign]
+    looking = asyncio.create_task(teller.look_all(piece, [ada], "webhook"))
+    await entered.wait()
+    blog.members.update(ada, name="B")
+    page, number = engine.writes.page_begins(), engine.numbers.take()
+    (listed,) = (await blog.api.page(None)).rows
+    blog.members.update(ada, name="C")
     go_on.set()
     await looking
-    assert [row(change.after)["name"] for change in piece.changes] == ["C"]
+    await teller.listed(piece, listed, number, page, "sweep")
+    seen = sorted((change.seq, row(change.after)["name"]) for change in piece.changes)
+    assert seen[-1][1] == "C"
