@@ -32,8 +32,8 @@ def write_change(made: Change) -> bytes:
             _optional(made.before),
             _optional(made.after),
             text(made.types),
-            _number(made.ts_us),
-            _number(made.transaction),
+            long(made.ts_us),
+            long(made.transaction),
             NULL if made.origin is None else SECOND + _origin(made.origin),
         )
     )
@@ -54,7 +54,7 @@ def write_command(made: Command) -> bytes:
         pieces.append(long(len(made.units)))
         for unit in made.units:
             pieces += (_optional(unit.base), _optional(unit.set))
-    pieces += (END_OF_BLOCKS, long(made.partition), _number(made.offset), long(made.hop), _number(made.ts_us))
+    pieces += (END_OF_BLOCKS, long(made.partition), _number(made.offset), long(made.hop), long(made.ts_us))
     return b"".join(pieces)
 
 
