@@ -8,7 +8,7 @@ from tests.simulation.applications.rows import ThingRow
 if TYPE_CHECKING:
     from tests.simulation.applications.worlds import ThingsWorld
 
-FLOOR_HISTORIES = 45
+FLOOR_HISTORIES = 100
 FAULTS = (
     "webhook lost",
     "webhook late",
