@@ -27,6 +27,7 @@ from schemas.codec import Codec
 from schemas.messages import Command
 
 log = structlog.get_logger(__name__)
+Tables = dict[str, SinkTable]
 
 COLLISION_TRIES = 4
 SWIFT_COMMANDS = 1000
@@ -77,7 +78,7 @@ class PostgresSink:
         self._specs = {spec.entity: spec for spec in specs}
         self._longest_wait_s = longest_wait_s
         self._codec = Codec()
-        self._tables: dict[str, SinkTable] = {}
+        self._tables: Tables = {}
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._slow_batches = 0
@@ -90,9 +91,13 @@ class PostgresSink:
             done = swiftly
         elif known:
             try:
-                done = await self._retried(lambda connection: self._carry_out(connection, known, careful=False))
+                done = await self._retried(
+                    lambda connection, tables: self._carry_out(connection, tables, known, careful=False)
+                )
             except CarelessError:
-                done = await self._retried(lambda connection: self._carry_out(connection, known, careful=True))
+                done = await self._retried(
+                    lambda connection, tables: self._carry_out(connection, tables, known, careful=True)
+                )
         return [done.get(command.id) or self._not_done(command) for command in commands]
 
     async def _swiftly(self, commands: Sequence[Command]) -> dict[str, Effect] | None:
@@ -109,21 +114,20 @@ class PostgresSink:
             with sink_errors.translated(self._access):
                 pool = await self._open()
                 async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
-                    await self._load_tables(connection)
-                    done = await self._in_one_statement(connection, commands)
+                    tables = await self._load_tables(connection)
+                    done = await self._in_one_statement(connection, tables, commands)
         except sink_errors.BatchRefusedError as error:
             if not sink_errors.is_worth_the_ordinary_way(error.code):
                 raise
             self._slow_batches, done = SLOW_BATCHES, False
         return {command.id: Effect(command.id, "applied") for command in commands} if done else None
 
-    async def _in_one_statement(self, connection: Any, commands: Sequence[Command]) -> bool:
+    async def _in_one_statement(self, connection: Any, tables: Tables, commands: Sequence[Command]) -> bool:
         refused: list[Command] = []
-        items = prepare_all(commands, self._tables, lambda command, _: refused.append(command))
+        items = prepare_all(commands, tables, lambda command, _: refused.append(command))
         if refused or any(item.units is not items[0].units for item in items):
             return False
-        table = self._tables[commands[0].entity]
-        return await sink_runs.swift(connection, table, sorted(items, key=lambda item: item.order))
+        return await sink_runs.swift(connection, tables[commands[0].entity], sorted(items, key=lambda item: item.order))
 
     async def retry_parked(self) -> Sequence[Effect]:
         """Try the parked commands whose time has come, each in a transaction of its own. Raises as `apply` does."""
@@ -166,16 +170,18 @@ class PostgresSink:
         with sink_errors.translated(self._access):
             pool = await self._open()
             async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
-                await self._load_tables(connection)
+                tables = await self._load_tables(connection)
                 async with sink_transactions.transaction(connection):
-                    return await work(connection)
+                    return await work(connection, tables)
 
-    async def _carry_out(self, connection: Any, commands: Sequence[Command], careful: bool) -> dict[str, Effect]:
+    async def _carry_out(
+        self, connection: Any, tables: Tables, commands: Sequence[Command], careful: bool
+    ) -> dict[str, Effect]:
         fence = await self._fence(connection, commands)
         fresh = [command for command in commands if command.offset > fence[command.entity, command.partition]]
         if not fresh:
             return {}
-        writer = BatchWriter(connection, self._tables, careful=careful)
+        writer = BatchWriter(connection, tables, careful=careful)
         await writer.write(fresh)
         if writer.waiting:
             await sink_parking.park(connection, self._codec, writer.waiting)
@@ -198,21 +204,24 @@ class PostgresSink:
                 fence[row["entity"], row["partition"]] = row["input_offset"]
         return fence
 
-    async def _retry_one(self, connection: Any) -> Sequence[Effect] | None:
+    async def _retry_one(self, connection: Any, tables: Tables) -> Sequence[Effect] | None:
         tried = await sink_parking.due(connection, self._codec, list(self._specs), 1, self._longest_wait_s)
         if not tried:
             return None
         item = tried[0]
         lock_wait_ms = sink_parking.lock_wait_ms(item.attempts)
-        writer = BatchWriter(connection, self._tables, lock_wait_ms, patient=not item.expired)
+        writer = BatchWriter(connection, tables, lock_wait_ms, patient=not item.expired)
         await writer.write([item.command])
         await sink_parking.settle(connection, tried, writer.waiting)
         return list(writer.effects.values())
 
-    async def _load_tables(self, connection: Any) -> None:
+    async def _load_tables(self, connection: Any) -> Tables:
+        """All of them. Who has them keeps them, though another batch may find a table changed meanwhile."""
+        tables = self._tables
         for entity, spec in self._specs.items():
-            if entity not in self._tables:
-                self._tables[entity] = await sink_tables.load(connection, self._system, spec)
+            if entity not in tables:
+                tables[entity] = await sink_tables.load(connection, self._system, spec)
+        return tables
 
     async def _open(self) -> asyncpg.Pool:
         async with self._opening:

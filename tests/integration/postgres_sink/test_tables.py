@@ -1,11 +1,14 @@
 """Kinds of tables and keys."""
 
+import asyncio
+
 import pytest
 
 from connectors.base import TableSpec
 from connectors.errors import RefusedError
 from tests.conformance.commands import Commander
 from tests.integration.postgres_sink.conftest import MakeTarget
+from tests.integration.postgres_sink.target import Target
 
 THING = TableSpec("thing", "things", ("name",), (("name",),))
 
@@ -136,6 +139,28 @@ async def test_a_table_changed_while_the_sink_runs(make_target: MakeTarget, comm
     command = commands.update("[1]", ({"name": 1}, {"name": 2}))
     await target.apply(command)
     assert (await target.echo(command))["after"] == {"id": 1, "name": 2, "extra": "e"}
+
+
+async def test_a_table_changed_while_several_partitions_are_written(
+    make_target: MakeTarget, commands: Commander
+) -> None:
+    places = range(1, 9)
+    target = await make_target(
+        "create table things (id int primary key, name text);"
+        " insert into things select n, '0' from generate_series(1, 8) n",
+        THING,
+    )
+    await _renamed(target, commands, places, "0", "1")
+    for kind, before, after in (("int", 1, 2), ("text", "2", "3"), ("int", 3, 4)):
+        await target.user.execute(f"alter table things alter name type {kind} using name::{kind}")
+        await _renamed(target, commands, places, before, after)
+    assert await target.user.fetchval("select count(*) from things where name = 4") == len(places)
+
+
+async def _renamed(target: Target, commands: Commander, places: range, before: object, after: object) -> None:
+    """Each row in a batch of its own, from a partition of its own, all at once."""
+    updates = [commands.update(f"[{n}]", ({"name": before}, {"name": after}), partition=n) for n in places]
+    await asyncio.gather(*(target.apply(update) for update in updates))
 
 
 async def test_a_table_that_is_gone_is_said(make_target: MakeTarget, commands: Commander) -> None:
