@@ -12,6 +12,7 @@ from connectors.webhook.schemes import SCHEMES
 from connectors.webhook.signatures import PART, Scheme, SecretError
 from schemas.project.base import Part, refuse, word_or
 from schemas.project.durations import Duration
+from schemas.project.findings import listing, nearest
 from schemas.project.sizes import Size
 
 SHORTEST_SECRET_BYTES = 16
@@ -157,6 +158,15 @@ class Webhook(Part):
         return self
 
 
+PARTS: dict[str, type[Part]] = {
+    "signature": Signature,
+    "delivery_id": DeliveryId,
+    "rate": RateOption,
+    "remember": Remember,
+    "challenge": ChallengeOption,
+}
+
+
 def read_endpoint(system: str, option: Any, topic: str) -> Endpoint:
     """The endpoint that a system's `webhook` option describes, its deliveries bound for `topic`.
 
@@ -171,14 +181,28 @@ def read_endpoint(system: str, option: Any, topic: str) -> Endpoint:
 
 
 def _refused(system: str, error: ValidationError) -> RefusedError:
-    first = error.errors(include_input=False, include_url=False)[0]
+    found = error.errors(include_input=False, include_url=False)
+    # A key that is mistyped is missing as well: what is written comes before what is not.
+    first = next((one for one in found if one["type"] == "extra_forbidden"), found[0])
     steps = [str(step) for step in first["loc"] if not str(step).startswith("<")]
-    why = "there is no such key" if first["type"] == "extra_forbidden" else first["msg"]
-    return _refusal(system, ".".join(["webhook", *steps]), why[:1].lower() + why[1:])
+    key = ".".join(["webhook", *steps])
+    if first["type"] == "extra_forbidden":
+        return _refusal(system, key, "there is no such key", _remedy(steps))
+    why = "it is missing" if first["type"] == "missing" else first["msg"]
+    return _refusal(system, key, why[:1].lower() + why[1:])
 
 
-def _refusal(system: str, key: str, why: str) -> RefusedError:
-    return RefusedError(system, f"setting systems.{system}.{key}", why, "docs/connectors/webhooks.md lists the keys.")
+def _remedy(steps: list[str]) -> str:
+    """The key that was meant, if one is like it; otherwise those that there are at its place."""
+    part = PARTS[steps[0]] if len(steps) > 1 else Webhook
+    words = nearest(steps[-1], part.model_fields) or f"{listing(part.model_fields, len(part.model_fields))}."
+    return words[:1].upper() + words[1:]
+
+
+def _refusal(
+    system: str, key: str, why: str, remedy: str = "docs/connectors/webhooks.md lists the keys."
+) -> RefusedError:
+    return RefusedError(system, f"setting systems.{system}.{key}", why, remedy)
 
 
 def _judge_secrets(system: str, found: Webhook) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from connectors.errors import RefusedError
 from connectors.webhook.endpoints import Challenge, Rate
-from connectors.webhook.settings import read_endpoint, read_endpoints, short_secrets
+from connectors.webhook.settings import PARTS, read_endpoint, read_endpoints, short_secrets
 from connectors.webhook.signatures import Scheme
 
 SECRET = "a secret of thirty-two letters.."
@@ -69,7 +69,7 @@ def test_nothing_is_believed_unsigned_unless_it_is_said_twice(word: str | None) 
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ({}, "webhook.signature: field required"),
+        ({}, "webhook.signature: it is missing"),
         (7, "setting systems.crm.webhook"),
         ({"signature": "github"}, "webhook.signature"),
         ({"signature": GITHUB | {"scheme": "githob"}}, "webhook.signature.scheme"),
@@ -98,6 +98,9 @@ def test_nothing_is_believed_unsigned_unless_it_is_said_twice(word: str | None) 
         ({"signature": GITHUB, "challenge": {"body": "x"}}, "webhook.challenge"),
         ({"signature": GITHUB, "rate": {"requests": 0}}, "webhook.rate.requests"),
         ({"signature": GITHUB, "sginature": 1}, "webhook.sginature: there is no such key"),
+        ({"sginature": GITHUB}, 'webhook.sginature: there is no such key. Did you mean "signature"?'),
+        ({"signature": GITHUB | {"tolerence": 1}}, 'signature.tolerence: there is no such key. Did you mean "tol'),
+        ({"signature": GITHUB, "remember": {"zzz": 1}}, "no such key. Known: deliveries, time."),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_by_name(option: Any, said: str) -> None:
@@ -120,3 +123,9 @@ def test_two_systems_do_not_share_a_path() -> None:
 
 def test_secrets_are_not_shown() -> None:
     assert SECRET not in repr(read_endpoint("crm", {"signature": GITHUB}, "t"))
+
+
+def test_every_part_of_the_option_knows_its_keys() -> None:
+    for key, part in PARTS.items():
+        option = {"signature": GITHUB, key: {"zzz": 1}} if key != "signature" else {key: GITHUB | {"zzz": 1}}
+        assert all(name in refusal(option) for name in part.model_fields)
