@@ -1,5 +1,7 @@
 """Connectors are found by their entry points."""
 
+from pathlib import Path
+
 import pytest
 
 from connectors import registry
@@ -30,3 +32,17 @@ def test_a_kind_like_no_other_lists_what_there_is() -> None:
 def test_settings_are_judged_by_the_connector() -> None:
     with pytest.raises(RefusedError, match="dns"):
         registry.open_connector("postgres", "crm", "shop", {"dns": "postgresql://x"})
+
+
+def test_a_name_that_two_packages_bring_is_refused_by_both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for package in ("shop-one", "shop-two"):
+        folder = tmp_path / package / f"{package.replace('-', '_')}-1.0.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text("[duplex.connectors]\nshop = connectors.memory:connector\n")
+        monkeypatch.syspath_prepend(tmp_path / package)
+    assert "shop" in registry.kinds()
+    with pytest.raises(RefusedError) as caught:
+        registry.open_connector("shop", "crm", "shop", {})
+    assert "crm: connector shop: more than one package brings it" in str(caught.value)
+    assert all(name in str(caught.value) for name in ("shop-one (", "shop-two (", "Uninstall all but one"))
