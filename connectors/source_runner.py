@@ -23,10 +23,10 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from connectors.base import Batch, Rejected, Source
-from connectors.change_encoder import ChangeEncoder
 from connectors.errors import ConnectorsError, RefusedError, UnreachableError
 from connectors.murmur import murmur2
 from schemas import deadletters as envelopes
+from schemas.codec import Codec
 from schemas.heartbeats import beat
 from schemas.messages import Change
 
@@ -137,10 +137,10 @@ def row_before(change: Change) -> str:
 class Sender:
     """Sends changes with one producer, at most one request per partition at a time."""
 
-    def __init__(self, producer: AIOKafkaProducer, route: Route, encoder: ChangeEncoder) -> None:
+    def __init__(self, producer: AIOKafkaProducer, route: Route, codec: Codec) -> None:
         self._producer = producer
         self._places = Places(producer, route)
-        self._encoder = encoder
+        self._encode = codec.encode
         self._filling: dict[Place, Any] = {}
         self._last: dict[Place, Delivery] = {}
 
@@ -150,7 +150,7 @@ class Sender:
         The end of a load goes to every partition: wherever its rows went, it stands behind them.
         """
         sent: list[Delivery] = []
-        known, encode, filling = self._places.known, self._encoder.encode, self._filling
+        known, encode, filling = self._places.known, self._encode, self._filling
         for change in changes:
             if change.op == "l":
                 await self._send_everywhere(change, sent)
@@ -162,7 +162,7 @@ class Sender:
         return [*sent, *[await self._send_batch(place) for place in list(filling)]]
 
     async def _send_everywhere(self, change: Change, sent: list[Delivery]) -> None:
-        value = self._encoder.encode(change)
+        value = self._encode(change)
         for place in await self._places.all(change):
             batch = self._filling.get(place)
             if batch is None or batch.append(timestamp=None, key=None, value=value) is None:
@@ -219,11 +219,11 @@ async def run_source(
     broker or system that does not answer is waited for, with growing pauses, and said; any other error is raised.
     Closes the source.
     """
-    progress, encoder = Progress(), ChangeEncoder()
+    progress, codec = Progress(), Codec()
     try:
         while True:
             try:
-                await _round(source, route, kafka, Aside(system, deadletters), progress, encoder)
+                await _round(source, route, kafka, Aside(system, deadletters), progress, codec)
             except (KafkaError, UnreachableError, StuckProducerError) as error:
                 await _pause(error, system, progress)
     finally:
@@ -248,7 +248,7 @@ async def _round(
     kafka: Mapping[str, Any],
     aside: Aside,
     progress: Progress,
-    encoder: ChangeEncoder,
+    codec: Codec,
 ) -> None:
     """One producer's life. Ends only by an error."""
     producer = AIOKafkaProducer(
@@ -256,7 +256,7 @@ async def _round(
     )
     try:
         await producer.start()
-        sender = Sender(producer, route, encoder)
+        sender = Sender(producer, route, codec)
         under_way: asyncio.Queue[UnderWay] = asyncio.Queue(BATCHES_UNDER_WAY)
         await _first_to_end(
             _send_all(source, sender, aside, producer, under_way, progress.acked),

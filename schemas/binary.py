@@ -12,6 +12,9 @@ NULL, SECOND = b"\x00", b"\x02"
 END_OF_BLOCKS = b"\x00"
 FALSE, TRUE = b"\x00", b"\x01"
 CACHED_NUMBERS = 1 << 16
+CACHED_TAILS = 1 << 12
+_LOW_BITS = 14
+_LOW = (1 << _LOW_BITS) - 1
 _INT64 = 1 << 63
 _double = struct.Struct("<d").pack
 
@@ -30,6 +33,34 @@ def long(number: int) -> bytes:
         rest >>= 7
     found.append(rest)
     return bytes(found)
+
+
+_LEADING = [bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(_LOW + 1)]
+
+
+def serial(number: int) -> bytes:
+    """A whole number, likewise, of which hardly two are alike, but most near each other: a place in a log, a time."""
+    if not -_INT64 <= number < _INT64:
+        raise OverflowError("more than 64 bits")
+    rest = (number << 1) ^ (number >> 63)
+    return _LEADING[rest & _LOW] + _tail(rest >> _LOW_BITS) if rest > _LOW else long(number)
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def _tail(rest: int) -> bytes:
+    """What comes after the two bytes in which neighbours differ."""
+    found = bytearray()
+    while rest > 0x7F:
+        found.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    found.append(rest)
+    return bytes(found)
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def word(value: str) -> bytes:
+    """A string of which there are few: a name, a kind."""
+    return text(value)
 
 
 def text(value: str) -> bytes:

@@ -4,9 +4,10 @@ The bytes are those that `fastavro` writes, the messages those that it and `msgs
 expected raises one of IRREGULAR: `schemas.codec` then leaves the message to those two, and with it the error's words.
 """
 
+from functools import lru_cache
 from typing import Literal
 
-from schemas.binary import END_OF_BLOCKS, NULL, SECOND, long, text
+from schemas.binary import CACHED_TAILS, END_OF_BLOCKS, NULL, SECOND, long, serial, text, word
 from schemas.messages import Change, Command, Operation, Origin, Outcome, Unit
 
 IRREGULAR = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
@@ -21,22 +22,25 @@ def write_change(made: Change) -> bytes:
     """The datum of a change."""
     return b"".join(
         (
-            text(made.system),
-            text(made.entity),
-            text(made.table),
-            long(made.incarnation),
-            _number(made.seq),
-            text(made.op),
+            _head(made.system, made.entity, made.table, made.incarnation),
+            serial(made.seq),
+            word(made.op),
             text(made.local_id),
             _optional(made.before_id),
-            _optional(made.before),
-            _optional(made.after),
-            text(made.types),
-            long(made.ts_us),
+            NULL if made.before is None else SECOND + text(made.before),
+            NULL if made.after is None else SECOND + text(made.after),
+            word(made.types),
+            serial(made.ts_us),
             long(made.transaction),
             NULL if made.origin is None else SECOND + _origin(made.origin),
         )
     )
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def _head(system: str, entity: str, table: str, incarnation: int) -> bytes:
+    """What all changes of a table begin with."""
+    return text(system) + text(entity) + text(table) + long(incarnation)
 
 
 def write_command(made: Command) -> bytes:
@@ -44,17 +48,17 @@ def write_command(made: Command) -> bytes:
     pieces = [
         text(made.id),
         text(made.record_id),
-        text(made.entity),
-        text(made.system),
+        word(made.entity),
+        word(made.system),
         long(made.number),
-        text(made.op),
+        word(made.op),
         _optional(made.local_id),
     ]
     if made.units:
         pieces.append(long(len(made.units)))
         for unit in made.units:
             pieces += (_optional(unit.base), _optional(unit.set))
-    pieces += (END_OF_BLOCKS, long(made.partition), _number(made.offset), long(made.hop), long(made.ts_us))
+    pieces += (END_OF_BLOCKS, long(made.partition), serial(made.offset), long(made.hop), serial(made.ts_us))
     return b"".join(pieces)
 
 
@@ -119,11 +123,6 @@ def read_command(data: bytes, at: int) -> Command:
         hop=hop,
         ts_us=ts_us,
     )
-
-
-def _number(value: int) -> bytes:
-    """A whole number of which hardly two are alike: it would only push others out of the cache of `long`."""
-    return long.__wrapped__(value)
 
 
 def _optional(value: str | None) -> bytes:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from duplex.embedded.runtime import KAFKA_VARIABLE
 from tests import servers
@@ -20,6 +21,10 @@ from tests.servers import PrivateKafka, PrivatePostgres
 NewDatabase = Callable[[str], Awaitable[str]]
 # The folders in the order in which they are played: what takes long first, so that no worker is left alone with it.
 ORDER = ("acceptance", "simulation", "integration", "conformance", "unit")
+
+# No test is one of time: a busy machine makes any example slow.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 # The program is started some hundred times: without compiled modules each start takes twice as long.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
