@@ -27,9 +27,8 @@ def start(databases: Databases = "crm,erp", as_json: options.Json = False) -> No
         addresses = Runtime().start(_names(databases), progress)
     if as_json:
         return output.document(_document(addresses))
-    output.data(f"kafka  {addresses.bootstrap}")
-    for name, dsn in addresses.dsns.items():
-        output.data(f"{name}  {dsn}")
+    for line in _lines(addresses):
+        output.data(line)
     output.say('Take them into your shell with: eval "$(duplex dev env)"')
     return None
 
@@ -98,6 +97,14 @@ def _names(databases: str) -> list[str]:
     if not names:
         raise typer.BadParameter("name at least one database", param_hint="--databases")
     return names
+
+
+def _lines(addresses: "Addresses") -> list[str]:
+    lines = [f"kafka  {addresses.bootstrap}", *(f"{name}  {dsn}" for name, dsn in addresses.dsns.items())]
+    if addresses.psql is None:
+        return lines
+    looking = (shlex.join([str(addresses.psql), dsn]) for dsn in addresses.dsns.values())
+    return [*lines, *(f"look   {command}" for command in looking)]
 
 
 def _document(addresses: "Addresses") -> dict[str, object]:
