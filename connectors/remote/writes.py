@@ -6,7 +6,7 @@ before anything is sent again, unit by unit: what is as it was to be was written
 now; anything else is somebody's edit, and is left alone.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,7 +92,7 @@ class Writer:
             return await self.answer(before, now)
         if "u" not in self.api.abilities.writes:
             raise self.refused("the application does not let rows be changed")
-        return await self.write(before, now, self.api.update(now.found, self.columns.typed(values)))
+        return await self.write(before, now, self.api.update(now.found, self.columns.typed(values)), values.keys())
 
     def _before(self, now: Seen, intent: Intent, units: Sequence[Unit]) -> Seen:
         """The row as it would be without what an earlier attempt wrote, as far as that can be told.
@@ -148,10 +148,13 @@ class Writer:
         """A look with its place among the others."""
         return Seen(found, *self.engine.order(self.resource, local_id, found, number))
 
-    async def write(self, before: Seen, now: Seen, request: Coroutine[Any, Any, Found | None]) -> Result:
+    async def write(
+        self, before: Seen, now: Seen, request: Coroutine[Any, Any, Found | None], written: Set[str] | None = None
+    ) -> Result:
         """Note what is about to be sent, send it, and answer that `before` was found: the row `now`, as a rule.
 
-        Raises RowRefusedError, MovedError, AnswerLostError.
+        `written` are the columns sent, where those may be fewer than the command's. Raises RowRefusedError, MovedError,
+        AnswerLostError.
         """
         assert now.found is not None
         try:
@@ -166,7 +169,8 @@ class Writer:
             left = await request
         finally:
             self.engine.writes.end(row)
-        return await self.answer(before, await self._left(now, left, number))
+        after = await self._left(now, left, number)
+        return await self.answer(before, after if written is None else self._without_edits(now, after, written))
 
     async def intend(self, seen: Seen) -> None:
         """Note that a write comes next, and what the row was before it."""
@@ -182,6 +186,19 @@ class Writer:
         if seen.versioned and left.version is None:
             return await self.look(left.local_id)
         return self.seen(left.local_id, left, number)
+
+    def _without_edits(self, now: Seen, left: Seen, written: Set[str]) -> Seen:
+        """The row left, without what a user did since it was read to columns of the command that were not written: the
+        merge would take that for what the application makes of our values. A look of its own tells it."""
+        asked = {name for _, wanted in self.units() for name in wanted}
+        if now.found is None or left.found is None:
+            return left
+        kept = {name: now.found.values.get(name) for name in asked - written}
+        if self.columns.same(kept, left.found.values):
+            return left
+        self.engine.doubtful[self.resource.entity, left.found.local_id] = None
+        order = left.order - 1 if left.versioned else left.order
+        return Seen(replace(left.found, values={**left.found.values, **kept}), order, left.versioned)
 
     async def answer(self, found: Seen, left: Seen, error: str | None = None, local_id: str | None = None) -> Result:
         """Note the answer, and what is known of the row by it."""
