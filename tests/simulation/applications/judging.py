@@ -5,6 +5,8 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *covered*: an edit that a write without a condition covered, between the reading and the writing;
 - *turned back*: an edit that turned back a write of ours whose answer was lost, and was covered when it was repeated;
 - *deleted at once*: a delete of a row that a delete of ours was under way to, and whose answer was lost;
+- *mistaken*: an edit that had the value from before a write of ours whose answer was lost, where a user edited over
+  that write: he reads as one who edited that value;
 - *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
 - *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
@@ -56,7 +58,9 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
     for obligation in OBLIGATIONS:
         found = obligation(case)
         if obligation is verdicts.conflicts_are_about_edits:
-            yield from _not_of_form(case, found)
+            yield from _excused(case, found, _of_form(case))
+        elif obligation is losses.no_edit_lost:
+            yield from _excused(case, found, _mistaken(case))
         elif obligation is not losses.no_deletion_undone or not _is_orphaned(record):
             yield from found
     yield from _invented_deletes(record)
@@ -73,14 +77,26 @@ def _invented_deletes(record: Record) -> Iterator[str]:
                 yield f"INVENTED: offset {step.offset} deletes the row of {command.system}, which nobody did anywhere"
 
 
-def _not_of_form(case: ThingCase, sentences: Iterator[str]) -> Iterator[str]:
-    excused: set[str] = set()
+def _of_form(case: ThingCase) -> Iterator[str]:
     for step in case.ruled:
         for verdict in step.verdicts:
             side = verdict.incoming
             row = case.tables.get(side.system)
             if isinstance(row, ThingRow) and (verdict.field, token(side.value)) in row.formed():
-                excused.add(f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}")
+                yield f"P11: offset {step.offset}: nobody at {side.system} wrote {verdict.field}={side.value!r}"
+
+
+def _mistaken(case: ThingCase) -> Iterator[str]:
+    values = {pair for row in case.tables.values() if isinstance(row, ThingRow) for pair in row.mistaken}
+    for act in case.acts:
+        for name, value in act.wrote.items():
+            if (name, value) in values:
+                yield f"P4: act {act.number} at {act.system}: {name}={value} is lost"
+
+
+def _excused(case: ThingCase, sentences: Iterator[str], excuses: Iterator[str]) -> Iterator[str]:
+    """Those that no window excuses."""
+    excused = set(excuses)
     for sentence in sentences:
         if sentence in excused:
             case.world.excused.add(sentence)

@@ -32,6 +32,8 @@ class ThingRow(Table):
     not know it: it reads as somebody's new row.
     `windows` are edits (act, field) that a write without condition covered before anybody could see them, and those
     that turned back a write of ours whose answer was lost; and deletes (act, None) of a row that we were deleting.
+    `mistaken` are values (field, value) that were there before a write of ours whose answer was lost: a user's edit of
+    what we had written reads as one of these.
     """
 
     cut: int | None = None
@@ -45,6 +47,7 @@ class ThingRow(Table):
     begins: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int] = field(default_factory=dict)
     windows: set[tuple[int, str | None]] = field(default_factory=set)
+    mistaken: set[tuple[str, Token]] = field(default_factory=set)
     sent: list[tuple[int, dict[str, Value]]] = field(default_factory=list)
     forms: set[tuple[int, str, Token]] = field(default_factory=set)
     is_recognised: bool = False
@@ -150,6 +153,25 @@ class ThingRow(Table):
                 after = self.normal(wanted)
                 same = {column: value for column, value in entry.after.items() if after.get(column, self) == value}
                 self._cover(entry.act, before, entry.after, same)
+        self._note_mistaken(found_at, left_at)
+
+    def _note_mistaken(self, found_at: int, left_at: int) -> None:
+        """Whoever edited what a lost write of ours had put there reads as one who edited what was there before; and
+        one who put that back has edited nothing."""
+        base, ours = self._tokens(found_at), dict[str, Token]()
+        for place in range(found_at + 1, left_at + 1):
+            before, after, act = self._tokens(place - 1), self._tokens(place), self.log[place - 1].act
+            for name in (name for name, made in after.items() if made != before.get(name)):
+                if act is None:
+                    ours[name] = after[name]
+                elif name in ours and before.get(name) == ours[name] and after[name] == base.get(name):
+                    self.windows.add((act, name))
+                elif name in ours and before.get(name) == ours[name]:
+                    self.mistaken.add((name, base.get(name)))
+
+    def _tokens(self, place: int) -> dict[str, Token]:
+        row = self.log[place - 1].after if place else None
+        return {} if row is None else {name: token(value) for name, value in self.lens.read(row).items()}
 
     def _note_forms(self, after: Row, wanted: Mapping[str, Value], is_new: bool) -> None:
         kept = self.lens.read(after)

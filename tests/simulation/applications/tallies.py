@@ -96,7 +96,8 @@ class Tally:
         counted = {
             "covered": sum(len({act for act, name in row.windows if name is not None}) for row in rows),
             "deleted at once": sum(len([act for act, name in row.windows if name is None]) for row in rows),
-            "form": sum(len(record.excused) for record in world.records),
+            "form": sum(one.startswith("P11") for record in world.records for one in record.excused),
+            "mistaken": sum(one.startswith("P4") for record in world.records for one in record.excused),
             "orphans": sum(row.is_orphaned for row in rows),
             "twins": sum(row.is_twinned for row in rows),
         }
