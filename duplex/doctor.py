@@ -10,10 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from connectors.base import Connector, Kind
 from connectors.errors import ConnectorsError, RefusedError
+from connectors.registry import kind_of
+from connectors.remote.connector import RemoteConnector
 from duplex import broker, catalog, checking, composition, systems, topics
+from duplex.status.facts import trouble
 from duplex.surroundings import lent_to_check
 from schemas.errors import SchemasError
+from schemas.project.findings import path_text
 from schemas.project.kafka import client_options
 from schemas.project.loading import Loaded
 from schemas.project.model import Project, System
@@ -99,28 +104,61 @@ def _local(address: str) -> bool:
 async def _systems(loaded: Loaded) -> AsyncIterator[Finding]:
     try:
         async with systems.opened(loaded.project) as connectors:
-            checked = await checking.check(loaded, connectors)
-            for finding in _tables(loaded.project, checked):
+            checked = await checking.check(loaded, connectors, asking=True)
+            for finding in tables(loaded.project, connectors, checked):
                 yield finding
             async for problem in _installed(loaded, connectors, checked):
                 yield problem
     except RefusedError as error:
-        yield Finding("error", error.system, str(error), error.remedy)
+        yield _failed(error.system, error)
 
 
-def _tables(project: Project, checked: checking.Checked) -> list[Finding]:
-    found = []
-    for name in systems.used(project):
+def _failed(name: str, error: ConnectorsError) -> Finding:
+    problem = trouble(name, error)
+    return Finding("error", name, problem.what, problem.remedy)
+
+
+def tables(project: Project, connectors: systems.Connectors, checked: checking.Checked) -> list[Finding]:
+    """Which systems answered, and what is wrong with their tables and mappings, as a check that asked found it."""
+    found: list[Finding] = []
+    for name, connector in connectors.items():
         if name in checked.silent:
-            found.append(Finding("error", name, str(checked.silent[name]), f"look at systems.{name}"))
+            found.append(_failed(name, checked.silent[name]))
         else:
-            count = sum(system == name for system, _ in checked.tables)
-            found.append(Finding("ok", name, f"answers; {count} tables of the project seen"))
+            found += _answered(name, connector, checked)
         found += _encryption(name, project.systems[name])
     found += [
-        Finding(each.severity, "mapping", str(each), each.suggestion or "duplex check") for each in checked.findings
+        Finding(each.severity, _subject(each.path, connectors), str(each), each.suggestion or "duplex check")
+        for each in checked.findings
     ]
     return found
+
+
+def _subject(path: str, connectors: systems.Connectors) -> str:
+    return next((name for name in connectors if _concerns(path, name)), "mapping")
+
+
+def _answered(name: str, connector: Connector, checked: checking.Checked) -> list[Finding]:
+    """What was seen of a system that answered. Of an application, each page that it refused is a finding already."""
+    seen = [entity for system, entity in checked.tables if system == name]
+    if not isinstance(connector, RemoteConnector):
+        return [Finding("ok", name, f"answers; {_counted(len(seen), 'table')} of the project seen")]
+    refused = {finding.path for finding in checked.errors}
+    if any(_concerns(path, name) for path in refused):
+        return []
+    good = [entity for entity in seen if path_text(("entities", entity, "systems", name, "table")) not in refused]
+    return (
+        [Finding("ok", name, f"answers; the first page of {_counted(len(good), 'resource')} was read")] if good else []
+    )
+
+
+def _concerns(path: str, system: str) -> bool:
+    """Whether a path of the project file is a system's own settings."""
+    return f"{path}.".startswith(f"systems.{system}.")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _encryption(name: str, system: System) -> list[Finding]:
@@ -149,9 +187,18 @@ async def _installed(
             async with lent_to_check(connector, name, composed.project, composed.topics, composed.kafka):
                 problems = await connector.check(composed.specs[name])
         except ConnectorsError as error:
-            yield Finding("error", name, str(error), f"look at systems.{name}")
+            yield _failed(name, error)
             continue
         for problem in problems:
             yield Finding("error" if problem.fatal else "warning", name, problem.what, problem.remedy)
         if not problems:
-            yield Finding("ok", name, "capture is installed and enabled on every table")
+            yield Finding("ok", name, installed(kind_of(loaded.project.systems[name].connector, name)))
+
+
+def installed(kind: Kind) -> str:
+    """What holds of a system of this kind in which nothing is wrong."""
+    if not kind.log:
+        return "every resource has what the project asks of it, and is noted as one to be read"
+    if not kind.writes:
+        return "its topics can be read and understood; nothing is installed there"
+    return "capture is installed and enabled on every table"

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from connectors.errors import ConnectorsError, RefusedError, UnreachableError
 from duplex.supervisor.presence import Running
 
 
@@ -22,6 +23,15 @@ class Problem(msgspec.Struct, frozen=True):
     what: str
     remedy: str
     fatal: bool = True
+
+
+def trouble(system: str, error: ConnectorsError) -> Problem:
+    """What a system's error comes to, with the remedy that the error itself names, if it names one."""
+    if isinstance(error, RefusedError):
+        return Problem(system, f"{error.what}: {error.why}", error.remedy.rstrip("."))
+    if isinstance(error, UnreachableError):
+        return Problem(system, f"{error.address} cannot be reached: {error.reason}", f"look at {error.setting}")
+    return Problem(system, str(error), f"look at systems.{system} in the project file")
 
 
 class Refusal(msgspec.Struct, frozen=True):

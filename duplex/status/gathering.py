@@ -13,7 +13,7 @@ from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
 from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
-from duplex.status.facts import Hop, Problem, Refusal, Status
+from duplex.status.facts import Hop, Problem, Refusal, Status, trouble
 from duplex.supervisor import presence
 from duplex.surroundings import lent_to_check
 from schemas.codec import Codec
@@ -159,7 +159,7 @@ async def _systems(status: Status, composed: Composition) -> None:
                 async with lent_to_check(connector, name, composed.project, composed.topics, composed.kafka):
                     problems = await connector.check(composed.specs[name])
             except ConnectorsError as error:
-                status.problems.append(Problem(name, str(error), f"look at systems.{name} in the project file"))
+                status.problems.append(trouble(name, error))
                 continue
             status.problems += [Problem(each.system, each.what, each.remedy, each.fatal) for each in problems]
             await _backlog(status, name, connector)
