@@ -4,18 +4,23 @@ Before a row is made, one with the same natural key is looked for: it stands for
 join it. After an answer that was lost, or a crash, the row is looked for by what the application offers: it takes the
 same create again without effect (an idempotency key), it keeps a text of ours (a marker), it knows the key beforehand,
 or it finds rows by natural key. Where it offers nothing the create fails, and says so: guessing would make two.
+
+A create that a row stands in the way of fails only when that row was told. Until then it waits: should the row go
+before anybody has seen it, nobody would ever say so, and the create would never be asked for again.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from connectors.errors import UnreachableError
 from connectors.remote.api import Found, RowRefusedError
 from connectors.remote.values import decode
 from connectors.remote.writes import Seen, Writer
 from schemas.messages import Result
 
 TWIN = "a row with the same {columns} is there already; it is the same record, and will be linked to it"
+UNSEEN = "a row with the same {columns} is there already; the create waits until that row is told, or gone"
 UNKNOWN = (
     "the answer to a create was lost, and whether a row was made is not known: the application offers neither an "
     "idempotency key, nor a marker, nor a search by natural key"
@@ -24,6 +29,13 @@ AMBIGUOUS = "the answer to a create was lost, and several rows may be the one th
 
 NOWHERE = Seen(None, 0, False)
 """No row, before every look: a create that made none says nothing against a row that somebody else has seen there."""
+
+
+class TwinUnseenError(UnreachableError):
+    """A row stands in the way of a create, and was not told yet. Nothing was written."""
+
+    def __str__(self) -> str:
+        return f"{self.system}: {self.address}: {self.reason}"
 
 
 class Creation:
@@ -107,7 +119,12 @@ class Creation:
         if abilities.marker is not None:
             values[abilities.marker] = self._command.record_id
         number = self._engine.numbers.take()
-        made = await self._api.create(self._writer.columns.typed(values), self._command.id)
+        try:
+            made = await self._api.create(self._writer.columns.typed(values), self._command.id)
+        except RowRefusedError:
+            self._writer.ledger.withdraw(self._command)
+            self._require_told(self._living(await self._twins(wanted) or ()))
+            raise
         self._engine.writes.happened((self._resource.entity, made.local_id))
         left = self._writer.seen(made.local_id, made, number)
         return await (self._made_earlier(left, wanted) if is_again else self._made(left))
@@ -171,10 +188,23 @@ class Creation:
         """The row with the natural key of the create that counts as gone. Raises RowRefusedError for any other."""
         number = self._engine.numbers.take()
         twins = await self._twins(wanted) or []
-        if any(not self._resource.is_resting(twin) for twin in twins):
+        if living := self._living(twins):
+            self._require_told(living)
             raise self._writer.refused(TWIN.format(columns=", ".join(self._resource.spec.match)))
         first = min(twins, key=lambda twin: twin.local_id, default=None)
         return None if first is None else self._writer.seen(first.local_id, first, number)
+
+    def _living(self, twins: Sequence[Found]) -> list[Found]:
+        return [twin for twin in twins if not self._resource.is_resting(twin)]
+
+    def _require_told(self, twins: Sequence[Found]) -> None:
+        """Have rows that stand in the way looked at, if need be. Raises TwinUnseenError."""
+        entity, marks = self._resource.entity, self._engine.marks
+        unseen = [twin.local_id for twin in twins if not marks.is_told(entity, twin.local_id)]
+        if unseen:
+            self._engine.doubtful |= {(entity, local_id): None for local_id in unseen}
+            reason = UNSEEN.format(columns=", ".join(self._resource.spec.match))
+            raise TwinUnseenError(self._engine.system, f"row {unseen[0]}", f"systems.{self._engine.system}", reason)
 
     async def _twins(self, wanted: Mapping[str, Any]) -> Sequence[Found] | None:
         """The rows with the same natural key; None: there is no telling."""

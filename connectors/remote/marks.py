@@ -75,6 +75,11 @@ class Marks:
             return kept
         return found
 
+    def is_told(self, entity: str, local_id: str) -> bool:
+        """Whether it is certain that a row was told, and is in Kafka."""
+        kept = self._kept(name(entity, local_id))
+        return kept is not None and kept.digest not in (GONE, UNSURE)
+
     def expect(self, marks: Mapping[str, Mark]) -> None:
         """Looks that say this are on their way."""
         self.under_way.update(marks)

@@ -12,7 +12,7 @@ import structlog
 from connectors.base import Effect, TableSpec
 from connectors.errors import ConnectorsError, UnreachableError
 from connectors.remote import metrics
-from connectors.remote.creations import Creation
+from connectors.remote.creations import Creation, TwinUnseenError
 from connectors.remote.engine import Engine
 from connectors.remote.intents import Ledger
 from connectors.remote.parking import Parking
@@ -101,7 +101,7 @@ class RemoteSink:
 
     async def _set_aside(self, command: Command, error: ConnectorsError) -> bool:
         """Let a command wait whose trouble is its own; False if it is not."""
-        if not isinstance(error, UnreachableError) or not await self._is_its_own(command):
+        if not isinstance(error, UnreachableError) or not await self._is_its_own(command, error):
             return False
         try:
             await self._parking.park(command, str(error), self._engine.clock.now_us())
@@ -111,8 +111,10 @@ class RemoteSink:
         self._engine.creates.end(command.entity, command.id)
         return True
 
-    async def _is_its_own(self, command: Command) -> bool:
+    async def _is_its_own(self, command: Command, error: ConnectorsError) -> bool:
         """Whether the trouble is the command's own: it comes again and again, and the application works."""
+        if isinstance(error, TwinUnseenError):
+            return True
         self._trouble[command.id] = self._trouble.get(command.id, 0) + 1
         if self._trouble[command.id] < TRIES:
             return False

@@ -143,6 +143,7 @@ async def test_a_create_makes_a_row_and_names_it() -> None:
 async def test_a_twin_is_not_doubled() -> None:
     blog = bench()
     blog.members.insert(email="eve@example.org", name="Another Eve")
+    await blog.load()
     result = await blog.result(blog.commands.create(NEW))
     assert len(blog.members.rows()) == 1
     assert (result.outcome, result.error) == ("failed", TWIN.format(columns="email"))

@@ -4,10 +4,14 @@ from typing import Any
 
 import pytest
 
+from connectors.base import Effect
+from connectors.remote.creations import TWIN
+from connectors.remote.sink import RemoteSink
 from schemas.messages import Command
 from tests.unit.remote.bench import Bench, bench, row, told
 
 ADA = {"email": "ada@example.org", "name": "Ada"}
+EVE = {"email": "eve@example.org", "name": "Eve"}
 RENAME = ({"name": "Ada"}, {"name": "Countess"})
 MOVE = ({"email": "old@example.org"}, {"email": "ada@example.org"})
 
@@ -54,3 +58,67 @@ async def test_an_edit_of_a_column_that_no_command_is_about_is_in_the_answer(mon
     result = await blog.result(blog.commands.update(ada, RENAME))
     assert str(row(result.left)["credit"]).startswith("7")
     assert await blog.quiet() == []
+
+
+# --- a row that stands in a create's way
+
+
+async def waiting(blog: Bench) -> tuple[RemoteSink, str]:
+    """A create that was not answered, because a user's row that nobody has seen is in its way."""
+    await blog.load()
+    twin = blog.members.insert(**EVE)
+    sink = blog.sink()
+    (effect,) = await sink.apply([blog.commands.create(EVE | {"credit": "2"})])
+    assert (effect.outcome, len(blog.members.rows())) == (None, 1)
+    return sink, twin
+
+
+async def retried(blog: Bench, sink: RemoteSink) -> Effect:
+    await blog.clock.sleep(10)
+    (effect,) = await sink.retry_parked()
+    return effect
+
+
+async def test_a_create_is_carried_out_when_what_was_in_its_way_goes_unseen() -> None:
+    blog = bench()
+    sink, twin = await waiting(blog)
+    blog.members.delete(twin)
+    effect = await retried(blog, sink)
+    assert effect.outcome == "applied" and effect.result is not None
+    assert list(blog.members.rows()) == [effect.result.local_id]
+
+
+async def test_a_create_fails_when_what_was_in_its_way_is_told() -> None:
+    blog = bench()
+    sink, twin = await waiting(blog)
+    assert told(await blog.next()) == [("u", twin)]
+    effect = await retried(blog, sink)
+    assert (effect.outcome, effect.error) == ("failed", TWIN.format(columns="email"))
+    assert list(blog.members.rows()) == [twin]
+
+
+async def test_a_row_that_came_in_a_create_s_way_is_looked_at_before_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench(unique=("email",))
+    await blog.load()
+    inner = blog.api.create
+
+    async def create(*arguments: Any) -> Any:
+        blog.members.insert(**EVE)
+        return await inner(*arguments)
+
+    monkeypatch.setattr(blog.api, "create", create)
+    sink = blog.sink()
+    (effect,) = await sink.apply([blog.commands.create(EVE)])
+    assert effect.outcome is None
+    assert len(await blog.next()) == 1
+    assert (await retried(blog, sink)).outcome == "failed"
+
+
+async def test_a_create_waits_also_over_a_restart() -> None:
+    blog = bench()
+    _, twin = await waiting(blog)
+    blog.restart()
+    sink = blog.sink()
+    assert await sink.retry_parked() == []
+    assert told(await blog.next()) == [("u", twin)]
+    assert (await retried(blog, sink)).outcome == "failed"
