@@ -157,6 +157,10 @@ class Pipeline:
             record.hub.append(record.answer(message, found, left, self.planned[message.command]))
         elif message.incarnation == 0:
             place = self._place(record, message.system, message.local_id, message.seq, message.after)
+            if message.op == "d" and _is_invented(record, message):
+                self.complaints.append(
+                    f"INVENTED: row {message.local_id} of {message.system} was told gone, and never was"
+                )
             record.hub.append(record.look(message, place))
         else:
             record.hub.append(record.change(message))
@@ -235,6 +239,12 @@ class Pipeline:
     def size(self) -> int:
         """How much there ever was."""
         return sum(map(len, self.logs)) + len(self.claims.records) + len(self.links.records)
+
+
+def _is_invented(record: Record, message: Change) -> bool:
+    """Whether the end of a row was told that is there, and was all the time."""
+    row = record.tables[message.system]
+    return isinstance(row, ThingRow) and message.local_id in row.begins and message.local_id not in row.ends
 
 
 def partition_of(record: Record) -> int:

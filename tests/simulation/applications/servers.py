@@ -19,6 +19,7 @@ from tests.simulation.applications.draws import Nature, Troubles
 from tests.simulation.applications.rows import ThingRow
 
 LATE_S = 90.0
+WHOLE_LISTINGS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,8 @@ class Application:
 
     def page(self, number: int, cursor: str | None, since_us: int | None) -> Page:
         """Part of a listing: by key, or by number from the newest on, so that rows shift while it is read."""
-        if self.happens(self.troubles.empty, "page empty"):
+        # Whole listings are asked for rarely: they come empty the oftener.
+        if self.happens(self.troubles.empty * (WHOLE_LISTINGS if since_us is None else 1), "page empty"):
             return Page(())
         found = [row for row in self._listed() if since_us is None or self._changed_us(row[0]) >= since_us]
         by_key = self.nature.paging == "key"

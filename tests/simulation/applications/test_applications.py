@@ -18,6 +18,7 @@ LEAST_FAULTS = 8
 QUICKLY_NOTICED = {
     "what was answered is not noted": 10,
     "a create whose answer was lost is sent again blindly": 10,
+    "a listing is trusted: what it lacks is gone": 15,
 }
 
 
