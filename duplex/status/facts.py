@@ -49,8 +49,29 @@ class Refusal(msgspec.Struct, frozen=True):
     rule: str = "refused"
 
 
+class Sweep(msgspec.Struct, frozen=True, kw_only=True):
+    """How an entity of a system without a log is read as a whole. Times in us UTC; None: not, or not known.
+
+    `last_us` is when the last sweep that came to its end had begun, `started_us` when the one under way did, which has
+    `listed` so many rows; `asked_us` when one was asked for that has not begun. `is_loaded`: the first one has ended.
+    `rows` are known; `waiting` commands are tried again, for the application made trouble about their rows.
+    """
+
+    system: str
+    entity: str
+    last_us: int | None = None
+    started_us: int | None = None
+    listed: int = 0
+    asked_us: int | None = None
+    is_loaded: bool | None = None
+    rows: int | None = None
+    waiting: int | None = None
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The pipeline now. Numbers that could not be had are None; `problems` then says why.
+
+    `applied`: whether `duplex apply` ever ran for it; None: that could not be seen.
 
     `unpublished` are log entries per system that are not on Kafka yet; `last_event_ms` is when the newest change
     was appended to a record log (UTC); `counters` are sums of the running processes' own counts.
@@ -59,6 +80,7 @@ class Status(msgspec.Struct, kw_only=True):
     pipeline: str
     project: str
     running: Running | None = None
+    applied: bool | None = None
     healthy: bool | None = None
     reasons: list[str] = []
     hops: list[Hop] = []
@@ -69,6 +91,7 @@ class Status(msgspec.Struct, kw_only=True):
     refusals: list[Refusal] = []
     deadletters: int | None = None
     parked_commands: dict[str, int] = {}
+    sweeps: list[Sweep] = []
     problems: list[Problem] = []
 
     @property

@@ -9,10 +9,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.base import Connector
 from connectors.errors import ConnectorsError
+from connectors.remote.connector import RemoteConnector
 from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
 from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
+from duplex.status import sweeps
 from duplex.status.facts import Hop, Problem, Refusal, Status, trouble
 from duplex.supervisor import presence
 from duplex.surroundings import lent_to_check
@@ -29,6 +31,8 @@ from streams.processors.settings import group_id
 HTTP_TIMEOUT_S = 5.0
 NEWEST_CONFLICTS = 5_000
 REFUSALS_SHOWN = 10
+NEVER_APPLIED = "nothing of it was applied yet, so nothing is captured, and there is nothing to process"
+FIRST_STEPS = "`duplex plan` shows what a first sync would do, `duplex apply` prepares it, `duplex run` does it"
 COUNTERS = ("duplex_commands_total", "duplex_child_restarts_total", "duplex_sink_retries_total")
 
 
@@ -47,12 +51,18 @@ async def gather(loaded: Loaded) -> Status:
         await _supervisor(status, status.running)
     try:
         await _kafka(status, loaded.project)
+        status.applied = bool(
+            await catalog.read(client_options(loaded.project.kafka), topics.names(loaded.project).catalog)
+        )
+        if not status.applied:
+            status.problems.append(Problem(str(loaded.path), NEVER_APPLIED, FIRST_STEPS))
+            return status
         composed = await composition.composed(loaded)
         status.refusals = await _refusals(composed)
         await _systems(status, composed)
     except (catalog.CatalogMissingError, broker.BrokerError) as error:
         status.problems.append(Problem(error.where, f"{error.what}: {error.why}", error.remedy))
-    except (DuplexError, StreamsError) as error:
+    except (DuplexError, StreamsError, ConnectorsError) as error:
         status.problems.append(Problem(str(loaded.path), str(error), "duplex doctor"))
     return status
 
@@ -163,6 +173,9 @@ async def _systems(status: Status, composed: Composition) -> None:
                 continue
             status.problems += [Problem(each.system, each.what, each.remedy, each.fatal) for each in problems]
             await _backlog(status, name, connector)
+            if isinstance(connector, RemoteConnector):
+                tables = {spec.entity: spec.table for spec in composed.specs[name]}
+                status.sweeps += await sweeps.of_system(composed.kafka, composed.topics.notes(name), name, tables)
 
 
 async def _backlog(status: Status, system: str, connector: Connector) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from duplex.status.facts import Hop, Refusal, Status
+from duplex.status.facts import Hop, Refusal, Status, Sweep
 
 MANY = 10_000
 
@@ -13,6 +13,8 @@ def sentences(status: Status, now_s: float) -> Iterator[str]:
     yield _running(status, now_s)
     yield from (f"  {reason}" for reason in status.reasons)
     yield from _way(status)
+    for sweep in status.sweeps:
+        yield from _sweep(sweep, now_s, runs=status.running is not None)
     if status.last_event_ms is not None:
         yield f"The last change came {ago(now_s - status.last_event_ms / 1000)} ago."
     yield from _incidents(status, now_s)
@@ -22,6 +24,8 @@ def sentences(status: Status, now_s: float) -> Iterator[str]:
 
 def _running(status: Status, now_s: float) -> str:
     running = status.running
+    if running is None and status.applied is False:
+        return f"{status.pipeline} is not running, and was never applied."
     if running is None:
         return f"{status.pipeline} is not running. `duplex run` starts it."
     parts = f"{len(running.children)} processes, process {running.pid}"
@@ -38,11 +42,31 @@ def _way(status: Status) -> Iterator[str]:
     for hop in behind:
         yield _hop(hop)
     idle = len(status.hops) - len(behind)
-    if idle and not behind:
+    if idle and not behind and status.applied is not False:
         yield f"Every consumer is up to date ({idle})."
     for system, count in status.parked_commands.items():
         if count:
             yield f"Sink {system}: {entries(count, 'command waits', 'commands wait')} for a row they refer to."
+
+
+def _sweep(sweep: Sweep, now_s: float, *, runs: bool) -> Iterator[str]:
+    whose, first = f"{sweep.entity} of {sweep.system}", "first " if sweep.is_loaded is False else ""
+    if sweep.started_us is not None:
+        since, listed = ago(now_s - sweep.started_us / 1e6), entries(sweep.listed, "row", "rows")
+        later = "" if runs else " `duplex run` goes on with it."
+        yield f"A {first}sweep of {whose} is under way: it began {since} ago, and has listed {listed}.{later}"
+    if sweep.asked_us is not None:
+        later = "" if runs else " `duplex run` begins it."
+        yield f"A sweep of {whose} was asked for {ago(now_s - sweep.asked_us / 1e6)} ago, and has not begun.{later}"
+    if sweep.last_us is not None:
+        known = "" if sweep.rows is None else f" {entries(sweep.rows, 'row is', 'rows are')} known."
+        yield f"The last whole sweep of {whose} began {ago(now_s - sweep.last_us / 1e6)} ago.{known}"
+    elif sweep.started_us is None and sweep.asked_us is None and sweep.is_loaded is False:
+        yield f"{whose} was not read yet. `duplex run` begins with it."
+    if sweep.waiting:
+        waiting = entries(sweep.waiting, "command waits", "commands wait")
+        why = f"the application makes trouble about single rows of {sweep.entity}"
+        yield f"Sink {sweep.system}: {waiting} to be tried again, for {why}."
 
 
 def _hop(hop: Hop) -> str:

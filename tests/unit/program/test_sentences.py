@@ -2,7 +2,7 @@ import pytest
 
 from duplex.status import sentences
 from duplex.status.facts import Hop, Problem, Refusal, Status
-from duplex.status.gathering import counters
+from duplex.status.gathering import FIRST_STEPS, NEVER_APPLIED, counters
 from duplex.supervisor.presence import Running
 
 NOW_S = 1_000_000.0
@@ -92,3 +92,11 @@ def test_counters_are_summed_over_processes_and_kept_apart_by_outcome() -> None:
         ]
     )
     assert counters(text) == {"duplex_commands_total.applied": 7, "duplex_commands_total.failed": 1}
+
+
+def test_what_was_never_applied_is_not_called_up_to_date() -> None:
+    hops = [Hop("sink crm", "g", "t", 0, started=False)]
+    found = told(status(applied=False, hops=hops, problems=[Problem("f", NEVER_APPLIED, FIRST_STEPS)]))
+    assert found[0] == "shop is not running, and was never applied."
+    assert "duplex apply" in found[1] and not any("up to date" in line for line in found)
+    assert any("up to date" in line for line in told(status(applied=True, hops=hops)))
