@@ -33,7 +33,7 @@ test-apps: setup ## install Ghost, Tryton, Debezium and a schema registry, once,
 	@$(BIN)/python -m duplex.examples
 	@$(BIN)/python -m tests.apps.debezium.installing
 	@$(BIN)/python -m tests.apps.registry.installing
-	@DUPLEX_PLAY_EXAMPLES=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
+	@DUPLEX_TEST_APPS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/apps $(ARGS)
 
 lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 	@$(BIN)/ruff check .

@@ -5,6 +5,7 @@ other test knows. Where an application is not installed its tests are skipped, a
 """
 
 import asyncio
+import os
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from duplex.examples.installation import Recipe
 from duplex.examples.tryton import installing as tryton_installing
 from duplex.examples.tryton import running as tryton_running
 from duplex.examples.tryton.user import User
+
+ALONE = "DUPLEX_TEST_APPS"
 
 
 @pytest.fixture(scope="module")
@@ -72,3 +75,9 @@ def installed(recipe: Recipe) -> Path:
     if not recipe.installed:
         pytest.skip(f"{recipe.name} is not installed: `make test-apps` installs it (minutes, once) and runs this")
     return recipe.folder
+
+
+def only_at_length(what: str) -> None:
+    """Skip, and say so, what takes about a minute by itself, unless the run is one of the applications alone."""
+    if ALONE not in os.environ:
+        pytest.skip(f"{what} by `make test-apps`, which sets {ALONE}")

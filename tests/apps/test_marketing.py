@@ -16,6 +16,7 @@ from duplex.examples.steps import Pair
 from tests.acceptance.conftest import topics_of
 from tests.acceptance.shops import connected
 from tests.apps.bursts import Burst, Kill
+from tests.apps.conftest import only_at_length
 from tests.apps.offices import Office, begin, listens, office
 from tests.conftest import databases, new_pipeline_name
 from tests.waiting import eventually
@@ -172,6 +173,7 @@ async def test_edits_of_one_field_on_both_sides_at_once_end_in_one_value_and_the
 
 @pytest.mark.parametrize("victim", ["parts", "whole"])
 async def test_a_kill_in_mid_burst_loses_and_doubles_nothing(both: Marketing, victim: str) -> None:
+    only_at_length("a burst with kills is played")
     kills: dict[str, list[Kill]] = {
         "parts": [partial(both.office.kill, *words) for words in PARTS],
         "whole": [both.office.kill, both.restart],

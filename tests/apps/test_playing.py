@@ -13,11 +13,9 @@ import pytest
 from duplex.embedded.home import default_home
 from duplex.examples.installation import Recipe
 from duplex.examples.playing import EXAMPLES
-from tests.apps.conftest import installed
+from tests.apps.conftest import installed, only_at_length
 
 LIMIT_S = 540
-# `make test-apps` sets it: with an application a play takes as long as all other tests of that application.
-PLAY = "DUPLEX_PLAY_EXAMPLES"
 KEYS = ["ok", "example", "edits", "records", "conflicts", "lost", "duplicates", "differences", "cold_start_s", "steps"]
 
 pytestmark = pytest.mark.timeout(600)
@@ -47,9 +45,8 @@ def played(name: str, environment: Mapping[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_example_plays_and_every_check_holds(name: str, environment: Mapping[str, str]) -> None:
     recipe: Recipe | None = EXAMPLES[name].recipe
-    if recipe is not None and PLAY not in os.environ:
-        pytest.skip(f"{name} is played by `make test-apps`, which sets {PLAY}")
     if recipe is not None:
+        only_at_length(f"{name} is played")
         installed(recipe)
     found = played(name, environment)
     assert list(found) == KEYS
