@@ -66,6 +66,8 @@ def list_conflicts(
     wanted = _standing(wanted, "all" if all_of_them else "decided" if decided else "open")
     found = output.run(listing.listed(loaded, wanted, 0 if count else limit, now_us))
     _say_failed(wanted)
+    if record is not None and not found.count and (found.apart is None or not found.apart.count):
+        output.warning(listing.nothing_of(record, wanted))
     if not found.complete:
         output.warning(
             "the conflicts topic has forgotten its oldest messages: what of those conflicts is still open only the "

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from duplex import composition
+from duplex.catalog import CatalogMissingError
 from duplex.composition import Composition
 from duplex.conflicts import conditions, inventory, live, reading, views
 from duplex.conflicts.book import Book, Entry, shortener
@@ -61,15 +62,36 @@ async def _names(loaded: Loaded, composed: Composition | None, entries: Sequence
 async def record_ids(loaded: Loaded, wanted: Wanted) -> Wanted:
     """The same, with the record named by its id where it was named by a row or a natural key.
 
-    Raises RecordMissingError, BrokerError.
+    What could be the beginning of an id is looked for as a natural key as well: `C1001` is one of either kind, and the
+    record that goes by it is meant then. Raises RecordMissingError, BrokerError.
     """
     name = wanted.record
-    if name is None or set(name.lower()) <= RECORD_ID_LETTERS:
-        return wanted if name is None else replace(wanted, record=name.lower())
+    if name is None:
+        return wanted
+    begins_an_id = set(name.lower()) <= RECORD_ID_LETTERS
+    if begins_an_id and len(name) == reading.WHOLE_RECORD_ID:
+        return replace(wanted, record=name.lower())
     from duplex.explaining import finding
 
-    found = await finding.find(await composition.composed(loaded), loaded.path, name, wanted.entity)
+    try:
+        found = await finding.find(await composition.composed(loaded), loaded.path, name, wanted.entity)
+    except (finding.RecordMissingError, CatalogMissingError):
+        if not begins_an_id:
+            raise
+        return replace(wanted, record=name.lower())
     return replace(wanted, record=found[0].record_id)
+
+
+def nothing_of(name: str, wanted: Wanted) -> str:
+    """Why there is no conflict of the record that goes by this name; `wanted` is what `record_ids` made of it."""
+    if wanted.record != name.lower():
+        return f"--record {name}: record {wanted.record}, which goes by that, has no conflict of those asked for"
+    if len(name) == reading.WHOLE_RECORD_ID:
+        return f"--record {name}: this record has no conflict of those asked for"
+    return (
+        f"--record {name}: no record is known by that natural key, and of those asked for there is no conflict of a "
+        "record whose id begins so"
+    )
 
 
 async def detailed(loaded: Loaded, name: str) -> Detail:
