@@ -127,6 +127,11 @@ FAULTS = (
         edit("remote.writes.Writer._update", "before = now if intent is None else", "before = now if True else"),
     ),
     Fault(
+        "a create is given up for a row that nobody has seen",
+        edit("remote.creations.Creation._require_told", "if unseen:", "if False:"),
+        first=34,
+    ),
+    Fault(
         "looks at unknown rows do not wait for creates",
         edit("remote.tellings.Teller._unknown", "if under_way := ", "if False and "),
     ),
