@@ -7,7 +7,7 @@ batch of it comes: then the answers before it are in Kafka, and the fence is rai
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -85,14 +85,14 @@ class Ledger:
         for name in notes.names("command/"):
             self._load(name)
 
-    def begin(self, commands: Sequence[Command]) -> None:
-        """A batch of one partition: the answers of those before it are published."""
+    def begin(self, commands: Sequence[Command], waiting: Collection[str] = ()) -> None:
+        """A batch of one partition: the answers of those before it are published, but for those that wait (ids)."""
         lowest: dict[Place, int] = {}
         for command in commands:
             place = (command.entity, command.partition)
             lowest[place] = min(command.offset, lowest.get(place, command.offset))
         for place, offset in lowest.items():
-            self._let_go(place, offset)
+            self._let_go(place, offset, waiting)
 
     def is_over(self, command: Command) -> bool:
         """Whether the command was carried out and its answer published."""
@@ -146,10 +146,11 @@ class Ledger:
         await self._grouped.put(values)
         del self._unkept[command.id]
 
-    def _let_go(self, place: Place, below: int) -> None:
+    def _let_go(self, place: Place, below: int, waiting: Collection[str]) -> None:
         entries = self._entries.get(place, {})
         # One without an answer waits for itself, beside the others: what it may have written must be known.
-        gone = [offset for offset, entry in entries.items() if offset < below and entry.result is not None]
+        answered = {offset: entry.result.command for offset, entry in entries.items() if entry.result is not None}
+        gone = [offset for offset, command in answered.items() if offset < below and command not in waiting]
         if gone:
             self._grouped.add({_name(place, offset): None for offset in gone})
             # One that had to wait may be answered long after its younger ones: a fence is never lowered.

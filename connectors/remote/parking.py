@@ -68,6 +68,10 @@ class Parking:
             await self._notes.put({name: None})
             self._perhaps_noted.discard(name)
 
+    def commands(self) -> set[str]:
+        """The ids of those that wait, or whose answers are not known to be published."""
+        return {one.command.id for one in self._waiting.values()}
+
     def holds(self, command: Command) -> bool:
         """Whether this very command waits."""
         found = self._waiting.get(_name(command))

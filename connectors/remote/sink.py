@@ -44,7 +44,7 @@ class RemoteSink:
     async def apply(self, commands: Sequence[Command]) -> Sequence[Effect]:
         """Carry out a batch of one partition. Raises UnreachableError; what was done by then is noted, and answered
         when the batch comes again."""
-        self._ledger.begin(commands)
+        self._ledger.begin(commands, self._parking.commands())
         lanes: dict[tuple[str, str], list[Command]] = {}
         for command in commands:
             lanes.setdefault((command.entity, command.record_id), []).append(command)

@@ -1,12 +1,15 @@
-"""What users do between the sink's reading and its writing, or to a row that stands in a create's way."""
+"""What users do between the sink's reading and its writing, to a row that stands in a create's way, or while an answer
+cannot be kept."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from connectors.base import Effect
+from connectors.errors import UnreachableError
 from connectors.remote.creations import TWIN
-from connectors.remote.sink import RemoteSink
+from connectors.remote.sink import TRIES, RemoteSink
 from schemas.messages import Command
 from tests.unit.remote.bench import Bench, bench, row, told
 
@@ -122,3 +125,29 @@ async def test_a_create_waits_also_over_a_restart() -> None:
     assert await sink.retry_parked() == []
     assert told(await blog.next()) == [("u", twin)]
     assert (await retried(blog, sink)).outcome == "failed"
+
+
+# --- an answer that cannot be kept
+
+
+async def test_a_command_that_waits_to_be_noted_is_not_carried_out_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    ada, eve = blog.members.insert(**ADA), blog.members.insert(**EVE)
+    put, sink, command = blog.notes.put, blog.sink(), blog.commands.update(ada, RENAME)
+
+    async def failing(values: Mapping[str, bytes | None]) -> None:
+        if blog.members.rows()[ada]["name"] == "Countess" and any(name.startswith("command/") for name in values):
+            raise UnreachableError("kafka", "there", "kafka", "it is away")
+        await put(values)
+
+    monkeypatch.setattr(blog.notes, "put", failing)
+    for _ in range(TRIES - 1):
+        with pytest.raises(UnreachableError):
+            await sink.apply([command])
+    assert (await sink.apply([command]))[0].outcome is None
+    monkeypatch.setattr(blog.notes, "put", put)
+    blog.members.update(ada, name="Lady")
+    await sink.apply([blog.commands.update(eve, ({"name": "Eve"}, {"name": "Eva"}))])
+    result = (await retried(blog, sink)).result
+    assert result is not None
+    assert (row(result.found)["name"], row(result.left)["name"]) == ("Ada", "Countess")
