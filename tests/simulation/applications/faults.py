@@ -4,19 +4,16 @@
 """
 
 import argparse
-import inspect
 import sys
-import textwrap
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from multiprocessing import get_context
-from types import FunctionType
 
 import pytest
 
 from tests.simulation.applications.histories import run
-from tests.simulation.mutants.planting import Plant, StaleMutantError, both
+from tests.simulation.mutants import planting
+from tests.simulation.mutants.planting import Plant, both
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,29 +37,8 @@ class Finding:
 
 def edit(name: str, *changes: str) -> Plant:
     """Change words of a function of `connectors`: old, new, old, new. Raises StaleMutantError."""
-
-    def plant(patch: pytest.MonkeyPatch) -> None:
-        edited = _function(name)
-        source = textwrap.dedent(inspect.getsource(edited))
-        for old, new in zip(changes[::2], changes[1::2], strict=True):
-            if old not in source:
-                raise StaleMutantError(edited.__qualname__, old)
-            source = source.replace(old, new, 1)
-        made: dict[str, FunctionType] = {}
-        exec(compile(source, f"<fault of {edited.__qualname__}>", "exec"), edited.__globals__, made)  # noqa: S102
-        patch.setattr(edited, "__code__", made[edited.__name__].__code__)
-
-    return plant
-
-
-def _function(name: str) -> FunctionType:
-    package, module, *path = name.split(".")
-    found: object = import_module(f"connectors.{package}.{module}")
-    for part in path:
-        found = getattr(found, part, None)
-    if not isinstance(found, FunctionType):
-        raise StaleMutantError("connectors", name)
-    return found
+    package, _, rest = name.partition(".")
+    return planting.edit(rest, *changes, package=f"connectors.{package}")
 
 
 FAULTS = (

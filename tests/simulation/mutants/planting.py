@@ -22,7 +22,7 @@ class StaleMutantError(Exception):
     words: str
 
     def __str__(self) -> str:
-        return f"{self.function} has no {self.words!r} any more: write the mistake anew in tests/simulation/mutants"
+        return f"{self.function} has no {self.words!r} any more: write the mistake anew where it is planted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Mutant:
     survives: str = ""
 
 
-def edit(name: str, *changes: str) -> Plant:
-    """Change words of a function of `streams.merge`: old, new, old, new. Raises StaleMutantError."""
+def edit(name: str, *changes: str, package: str = "streams.merge") -> Plant:
+    """Change words of a function, named by its module in the package: old, new, old, new. Raises StaleMutantError."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        edited = _function(name)
+        edited = _function(package, name)
         source = textwrap.dedent(inspect.getsource(edited))
         for old, new in zip(changes[::2], changes[1::2], strict=True):
             if old not in source:
@@ -70,11 +70,11 @@ def both(*plants: Plant) -> Plant:
     return plant
 
 
-def _function(name: str) -> FunctionType:
+def _function(package: str, name: str) -> FunctionType:
     module, *path = name.split(".")
-    found: object = import_module(f"streams.merge.{module}")
+    found: object = import_module(f"{package}.{module}")
     for part in path:
         found = getattr(found, part, None)
     if not isinstance(found, FunctionType):
-        raise StaleMutantError("streams.merge", name)
+        raise StaleMutantError(package, name)
     return found
