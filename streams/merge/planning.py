@@ -20,8 +20,8 @@ def plan(turn: Turn, system: str) -> None:
         _update(turn, system, entry, side)
     elif entry.image is not None:
         _delete(turn, system, entry)
-    elif not entry.lost:
-        # A create that was given up may have met a row that is yet to be read: its absence says nothing then.
+    elif not entry.lost and not entry.refused:
+        # A create that was given up, or refused, may have met a row that is yet to be read: absence says nothing then.
         entry.behind.clear()
 
 

@@ -62,6 +62,12 @@ EXISTENCE = (
         first=101788,
     ),
     Mutant(
+        "a row in the way of a refused create is taken for a new one",
+        edit("planning.plan", " and not entry.refused", ""),
+        tests="test_existence.py",
+        survives="it takes a refused create, a user's own row beside it, and a deletion: histories of applications",
+    ),
+    Mutant(
         "parked edits that were written over are offered as if shown",
         edit("existence._offer_again", "_let_go(turn, system, name)", "pass"),
         tests="test_existence.py",

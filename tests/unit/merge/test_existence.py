@@ -171,3 +171,14 @@ def test_a_delete_that_has_not_seen_what_another_parked_is_parked_itself() -> No
     (verdict,) = scene.change("crm", None).verdicts
     assert (verdict.field, verdict.winner, verdict.detail) == ("$", "parked", "not seen by the deleter: phone")
     assert not scene.golden.deleted
+
+
+def test_a_row_that_was_in_the_way_of_a_create_and_is_read_late_is_no_revival() -> None:
+    scene = Scene(rules(existence="delete_wins"))
+    scene.change("crm", row())
+    scene.echo("erp", None, local_id="", failed="there is such a row already")
+    scene.change("crm", None)
+    outcome = scene.change("erp", row(phone="9"), local_id="[7]")
+    assert scene.golden.deleted
+    assert [(verdict.field, verdict.rule) for verdict in outcome.verdicts] == [("$", "delete_wins")]
+    assert [command.op for command in outcome.commands] == ["d"]
