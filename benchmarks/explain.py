@@ -26,6 +26,7 @@ from duplex import broker, lookups
 from schemas.codec import Codec
 from schemas.identifiers import command_id, record_of_key
 from schemas.messages import Change, Origin
+from schemas.placement import partition_of
 from streams.processors.settings import group_id
 
 TITLE = "duplex record explain, as a process: one record of a long log"
@@ -76,7 +77,7 @@ async def _applied(stage: Stage) -> Program:
 async def _fill(stage: Stage, program: Program, records: int) -> None:
     """All creates, then all their echoes, then all updates, then all theirs, behind the markers of both loads."""
     topic, codec = program.topics.records("item"), Codec()
-    partitions = [broker.partition_of(_record(number).encode(), PARTITIONS) for number in range(records)]
+    partitions = [partition_of(_record(number).encode(), PARTITIONS) for number in range(records)]
     async with _producer(stage.bootstrap) as producer:
         batches = {partition: producer.create_batch() for partition in range(PARTITIONS)}
 
@@ -171,7 +172,7 @@ async def _end(program: Program) -> None:
 
 async def _scanned(program: Program, kafka: broker.Options, name: int) -> Sample:
     key, topic = _record(name).encode(), program.topics.records("item")
-    partition = broker.partition_of(key, PARTITIONS)
+    partition = partition_of(key, PARTITIONS)
     count = await _count(program.bootstrap, topic, partition)
     started = time.perf_counter()
     found = await lookups.scan_key(kafka, topic, partition, key)

@@ -24,11 +24,11 @@ from prometheus_client import Counter, Gauge
 
 from connectors.base import Batch, Rejected, Source
 from connectors.errors import ConnectorsError, RefusedError, UnreachableError
-from connectors.murmur import murmur2
 from schemas import deadletters as envelopes
 from schemas.codec import Codec
 from schemas.heartbeats import beat
 from schemas.messages import Change
+from schemas.placement import partition_of
 
 log = structlog.get_logger(__name__)
 
@@ -78,24 +78,6 @@ class Progress:
     failures: int = 0
 
 
-class Partitioner:
-    """Kafka's default placement of keys (murmur2, positive, modulo), with the answers kept for a while."""
-
-    def __init__(self, remembered: int = KEYS_REMEMBERED) -> None:
-        self._known: dict[tuple[bytes, int], int] = {}
-        self._remembered = remembered
-
-    def partition(self, key: bytes, partitions: int) -> int:
-        """The partition of a key in a topic with this many."""
-        found = self._known.get((key, partitions))
-        if found is None:
-            if len(self._known) >= self._remembered:
-                self._known.clear()
-            found = (murmur2(key) & 0x7FFFFFFF) % partitions
-            self._known[key, partitions] = found
-        return found
-
-
 class Places:
     """The topic, partition and key of each row's changes. The answers are kept for a while.
 
@@ -112,7 +94,7 @@ class Places:
     async def find(self, change: Change) -> tuple[Place, bytes]:
         """Where a change goes, and under which key. Raises KafkaError."""
         topic, key = self._route(change)
-        place = (topic, (murmur2(key) & 0x7FFFFFFF) % await self._count(topic))
+        place = (topic, partition_of(key, await self._count(topic)))
         if len(self.known) >= self._remembered:
             self.known.clear()
         found = self.known[change.entity, row_before(change)] = (place, key)
@@ -150,23 +132,27 @@ class Sender:
         The end of a load goes to every partition: wherever its rows went, it stands behind them.
         """
         sent: list[Delivery] = []
-        known, encode, filling = self._places.known, self._encode, self._filling
+        known, encode = self._places.known, self._encode
         for change in changes:
             if change.op == "l":
                 await self._send_everywhere(change, sent)
                 continue
             place, key = known.get((change.entity, row_before(change))) or await self._places.find(change)
-            value, batch = encode(change), filling.get(place)
-            if batch is None or batch.append(timestamp=None, key=key, value=value) is None:
+            value = encode(change)
+            if not self._fits(place, key, value):
                 await self._begin_batch(place, key, value, sent)
-        return [*sent, *[await self._send_batch(place) for place in list(filling)]]
+        return [*sent, *[await self._send_batch(place) for place in list(self._filling)]]
 
     async def _send_everywhere(self, change: Change, sent: list[Delivery]) -> None:
         value = self._encode(change)
         for place in await self._places.all(change):
-            batch = self._filling.get(place)
-            if batch is None or batch.append(timestamp=None, key=None, value=value) is None:
+            if not self._fits(place, None, value):
                 await self._begin_batch(place, None, value, sent)
+
+    def _fits(self, place: Place, key: bytes | None, value: bytes) -> bool:
+        """Put a record into the batch of this place, if there is one with room for it."""
+        batch = self._filling.get(place)
+        return batch is not None and batch.append(timestamp=None, key=key, value=value) is not None
 
     async def _begin_batch(self, place: Place, key: bytes | None, value: bytes, sent: list[Delivery]) -> None:
         """Send the batch of this place, which is full, if there is one; put a record into a new one."""

@@ -18,9 +18,9 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 from aiokafka.errors import for_code as error_of_code
-from aiokafka.partitioner import murmur2
 
 from duplex.errors import DuplexError
+from schemas.placement import partition_of
 from schemas.topics import TopicSpec
 
 Options = Mapping[str, Any]
@@ -296,11 +296,6 @@ async def read_key(options: Options, topic: str, key: bytes) -> list[Message]:
         return []
     own = partitions[partition_of(key, len(partitions))]
     return [message async for batch in _read(options, [own], None) for message in batch if message.key == key]
-
-
-def partition_of(key: bytes, count: int) -> int:
-    """The partition that Kafka's clients give a key."""
-    return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 
 async def follow(options: Options, topic: str, from_beginning: bool) -> AsyncIterator[list[Message]]:

@@ -20,6 +20,7 @@ from duplex import broker, sockets
 from duplex.broker import Message
 from duplex.composition import Composition
 from duplex.errors import DuplexError
+from schemas.placement import partition_of
 from streams.processors import changelogs
 
 ANSWER_TIMEOUT_S = 5.0
@@ -55,7 +56,7 @@ class Place:
 
 def place_of(composed: Composition, name: str, entity: str, key: bytes) -> Place:
     """Where one of our own processors (links, claims, merge) keeps a key of an entity."""
-    partition = broker.partition_of(key, composed.topics.partitions)
+    partition = partition_of(key, composed.topics.partitions)
     return Place(f"{name}.{entity}", composed.topics.state(name, entity), partition)
 
 

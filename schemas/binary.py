@@ -27,7 +27,11 @@ def long(number: int) -> bytes:
     """
     if not -_INT64 <= number < _INT64:
         raise OverflowError("more than 64 bits")
-    rest, found = (number << 1) ^ (number >> 63), bytearray()
+    return _varint((number << 1) ^ (number >> 63))
+
+
+def _varint(rest: int) -> bytes:
+    found = bytearray()
     while rest > 0x7F:
         found.append(rest & 0x7F | 0x80)
         rest >>= 7
@@ -36,6 +40,8 @@ def long(number: int) -> bytes:
 
 
 _LEADING = [bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(_LOW + 1)]
+_tail = lru_cache(maxsize=CACHED_TAILS)(_varint)
+"""What comes after the two bytes in which neighbours differ."""
 
 
 def serial(number: int) -> bytes:
@@ -44,17 +50,6 @@ def serial(number: int) -> bytes:
         raise OverflowError("more than 64 bits")
     rest = (number << 1) ^ (number >> 63)
     return _LEADING[rest & _LOW] + _tail(rest >> _LOW_BITS) if rest > _LOW else long(number)
-
-
-@lru_cache(maxsize=CACHED_TAILS)
-def _tail(rest: int) -> bytes:
-    """What comes after the two bytes in which neighbours differ."""
-    found = bytearray()
-    while rest > 0x7F:
-        found.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    found.append(rest)
-    return bytes(found)
 
 
 @lru_cache(maxsize=CACHED_TAILS)

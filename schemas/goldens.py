@@ -48,6 +48,7 @@ NAMES_CACHED = 1 << 10
 Write = Callable[[str, Any], bytes]
 Source = tuple[str, str, int, int]
 """The provenance of a field: its name, the system, the time, the version."""
+UNWRITABLE = (ValueError, TypeError, OverflowError, AttributeError)
 Pieces = dict[str, tuple[int, bytes, bytes]]
 """Of fields written before, by name: the version of the value, its bytes, and those of its provenance."""
 
@@ -159,9 +160,10 @@ class GoldenCodec:
         try:
             values = [self._value(name, golden.values.get(name)) for name in self._writers]
             sources = [_source(name, one.system, one.ts_us, one.version) for name, one in golden.provenance.items()]
-        except (ValueError, TypeError, OverflowError, AttributeError) as error:
-            raise _unwritable(golden.record_id, error) from error
-        return self._joined(self._start(golden.record_id, golden.version, golden.deleted), values, sources)
+            start = self._start(golden.record_id, golden.version, golden.deleted)
+        except UNWRITABLE as error:
+            raise GoldenValueError(f"golden record {golden.record_id}: {error}") from error
+        return self._joined(start, values, sources)
 
     def _value(self, name: str, value: Any) -> bytes:
         return binary.NULL if value is None else self._writers[name](name, value)
@@ -173,27 +175,22 @@ class GoldenCodec:
         one. What is in `pieces` is not written anew, and what is written is put there: give those of this record and
         this codec, or none. A version stands for one value, except the one of no value. Raises GoldenValueError."""
         pieces = {} if pieces is None else pieces
-        values, sources = [], []
-        for name in self._writers:
-            field = fields.get(name, _NOTHING)
-            piece = pieces.get(name)
-            if piece is None or piece[0] != field.version or not field.version:
-                piece = pieces[name] = self._piece(record_id, name, field)
-            values.append(piece[1])
-            sources.append(piece[2])
-        return self._joined(self._start(record_id, version, deleted), values, sources)
-
-    def _piece(self, record_id: str, name: str, field: Sourced) -> tuple[int, bytes, bytes]:
         try:
-            return field.version, self._value(name, field.value), _source(name, field.by, field.ts_us, field.version)
-        except (ValueError, TypeError, OverflowError, AttributeError) as error:
-            raise _unwritable(record_id, error) from error
+            found = [self._piece(pieces, name, fields.get(name, _NOTHING)) for name in self._writers]
+            start = self._start(record_id, version, deleted)
+        except UNWRITABLE as error:
+            raise GoldenValueError(f"golden record {record_id}: {error}") from error
+        return self._joined(start, [value for _, value, _ in found], [source for _, _, source in found])
+
+    def _piece(self, pieces: Pieces, name: str, field: Sourced) -> tuple[int, bytes, bytes]:
+        piece = pieces.get(name)
+        if piece is None or piece[0] != field.version or not field.version:
+            source = _source(name, field.by, field.ts_us, field.version)
+            piece = pieces[name] = (field.version, self._value(name, field.value), source)
+        return piece
 
     def _start(self, record_id: str, version: int, deleted: bool) -> bytes:
-        try:
-            return self._header + binary.text(record_id) + binary.long(version) + binary.boolean(deleted)
-        except (ValueError, TypeError, OverflowError, AttributeError) as error:
-            raise _unwritable(record_id, error) from error
+        return self._header + binary.text(record_id) + binary.long(version) + binary.boolean(deleted)
 
     def _joined(self, start: bytes, values: Sequence[bytes], sources: Sequence[bytes]) -> bytes:
         count = (binary.long(len(sources)),) if sources else ()
@@ -223,10 +220,6 @@ class GoldenCodec:
 
 def _source(name: str, system: str, ts_us: int, version: int) -> bytes:
     return b"".join((_name(name), _name(system), binary.long(ts_us), binary.long(version)))
-
-
-def _unwritable(record_id: str, error: Exception) -> GoldenValueError:
-    return GoldenValueError(f"golden record {record_id}: {error}")
 
 
 def _header(schema: Mapping[str, Any]) -> bytes:

@@ -13,6 +13,7 @@ from duplex import broker
 from duplex.conflicts.replies import Answer, Replies, Sent
 from schemas.codec import Codec
 from schemas.messages import Decision
+from schemas.placement import partition_of
 from schemas.topics import Topics
 
 AT_ONCE = 2_000
@@ -60,7 +61,7 @@ async def _post(producer: AIOKafkaProducer, topics: Topics, letters: Sequence[Le
     for letter in letters:
         partition = letter.partition
         if partition is None:
-            partition = broker.partition_of(letter.key, topics.partitions)
+            partition = partition_of(letter.key, topics.partitions)
         value = codec.encode(letter.message)
         futures.append(await producer.send(topics.records(letter.entity), value, key=letter.key, partition=partition))
     done = await asyncio.gather(*futures)

@@ -13,6 +13,7 @@ from duplex.replaying.errors import BehindError
 from duplex.replaying.reports import RecordChange
 from schemas.codec import Codec
 from schemas.messages import Amend, Amendment
+from schemas.placement import partition_of
 from streams.processors.settings import group_id
 
 LAG_LIMIT = 1000
@@ -74,7 +75,7 @@ async def send(
                 topics.records(amendment.entity),
                 codec.encode(amendment),
                 key=key,
-                partition=broker.partition_of(key, topics.partitions),
+                partition=partition_of(key, topics.partitions),
             )
             sent.append(Sent(amendment, place.partition, place.offset))
             advance(len(sent), len(wanted))

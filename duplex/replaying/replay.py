@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from duplex import broker, composition
+from duplex import composition
 from duplex.composition import Composition
 from duplex.replaying import cuts, logs, reports, rulesets, saved
 from duplex.replaying.cuts import Cut
@@ -19,6 +19,7 @@ from duplex.replaying.reports import PartitionReport, Report
 from duplex.replaying.saved import Progress
 from schemas.codec import Codec
 from schemas.messages import Epoch
+from schemas.placement import partition_of
 from schemas.project.loading import Loaded
 from streams.merge.digests import digest
 from streams.merge.rules import Rules
@@ -111,7 +112,7 @@ class Replay:
         bounds = await logs.bounds(self._composed.kafka, topic)
         partitions = sorted(bounds)
         if self.wanted.key is not None:
-            partitions = [broker.partition_of(self.wanted.key.encode(), len(bounds))]
+            partitions = [partition_of(self.wanted.key.encode(), len(bounds))]
         options = self._composed.kafka
         since = await self.wanted.since.in_partitions(options, topic, bounds, partitions)
         until = (

@@ -26,8 +26,7 @@ def offer(turn: Turn, system: str, name: str, value: Value, ts_us: int, seen: in
         elif field.by == system or not _is_oscillating(turn, system, name, value, ts_us):
             assign(turn, system, name, value, ts_us)
     elif not _is_counted(turn, name, value) and agrees(turn, system, name, value):
-        if turn.state.flips:
-            oscillation.rest(turn, name, field.value)
+        oscillation.rest(turn, name, field.value)
         turn.see(system, name)
     else:
         _conflict(turn, system, name, value, ts_us)

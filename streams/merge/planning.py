@@ -65,7 +65,7 @@ def _units_behind(turn: Turn, system: str, entry: SystemState, side: Side, behin
     for place in sorted({side.told_by[name] for name in behind}):
         unit = side.told[place]
         versions = {name: behind[name] for name in unit.fields if name in behind}
-        if refused_of(entry, unit.fields) == versions:
+        if _refused_of(entry, unit.fields) == versions:
             continue
         base = {column: image.get(column) for column in unit.columns}
         values = {name: turn.field(name).value for name in versions}
@@ -89,7 +89,7 @@ def _is_refused(entry: SystemState, versions: dict[str, int]) -> bool:
     return bool(entry.refused) and entry.refused.items() >= versions.items()
 
 
-def refused_of(entry: SystemState, fields: Iterable[str]) -> dict[str, int]:
+def _refused_of(entry: SystemState, fields: Iterable[str]) -> dict[str, int]:
     """What the target would not take of a unit: these versions together. Fewer of them are another want."""
     return {name: entry.refused[name] for name in fields if name in entry.refused}
 

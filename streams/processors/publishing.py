@@ -15,8 +15,8 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from aiokafka.partitioner import DefaultPartitioner
 
+from schemas import placement
 from streams.processors.changelogs import Entry
 from streams.processors.errors import DeliveryError, DeliveryTimeoutError
 from streams.processors.records import Output
@@ -25,13 +25,7 @@ from streams.processors.settings import Hosting
 log = structlog.get_logger(__name__)
 Message = Output | Entry
 STOP_SECONDS = 10.0
-_partition = DefaultPartitioner()
-
-
-@lru_cache(maxsize=200_000)
-def partition_of(key: bytes, count: int) -> int:
-    """The partition of a key. Cached: the hash is computed byte by byte in Python."""
-    return int(_partition(key, range(count), range(count)))
+partition_of = lru_cache(maxsize=200_000)(placement.partition_of)
 
 
 class Publisher:

@@ -14,10 +14,11 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from connectors import source_runner
 from connectors.postgres.connector import connector
-from connectors.source_runner import Partitioner, run_source
+from connectors.source_runner import run_source
 from schemas.codec import Codec
 from schemas.identifiers import row_key
 from schemas.messages import Change
+from schemas.placement import partition_of
 from tests.integration.postgres_source.conftest import CONTACT, MakePlace, Place, image
 from tests.servers import PrivateKafka, PrivatePostgres
 from tests.waiting import eventually
@@ -226,4 +227,4 @@ async def reconnected(dsn: str) -> Any:
 @pytest.mark.parametrize("key", [b"", b"a", b"crm:[1]", 'crm:["é"]'.encode()])
 def test_placement_is_kafkas_own(key: bytes) -> None:
     everywhere = list(range(7))
-    assert Partitioner().partition(key, 7) == DefaultPartitioner()(key, everywhere, everywhere)
+    assert partition_of(key, 7) == DefaultPartitioner()(key, everywhere, everywhere)

@@ -4,7 +4,7 @@ from aiokafka.partitioner import murmur2 as theirs
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from connectors.murmur import murmur2
+from schemas.placement import murmur2
 
 
 @given(st.binary(max_size=300))
