@@ -66,7 +66,7 @@ async def rows(connection: asyncpg.Connection, system: str, spec: TableSpec) -> 
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("set local row_security = off")
         query = await connection.fetchval(
-            "select format('select row_to_json(t)::text from %s t', to_regclass($1)::text)", spec.table
+            "select format('select row_to_json(t.*)::text from %s t', to_regclass($1)::text)", spec.table
         )
         if query is None:
             raise RefusedError(system, f"table {spec.table}", "there is no such table", "Correct its name.")

@@ -126,6 +126,7 @@ $function$, 'capture_' || c.number, duplex.pinned(), target, sink_role,
 end $generate$;
 
 -- The row with this local id as it now is, as JSON text; null if there is none. The key columns are found by number.
+-- The whole row is `t.*` everywhere: a mere `t` is the column of that name where the table has one.
 create or replace function duplex.write_look_function()
 returns void language plpgsql set search_path = pg_catalog, pg_temp as $generate$
 begin
@@ -142,7 +143,7 @@ declare
           join pg_attribute a on a.attrelid = c.relation and a.attnum = k.number
          where c.entity = captured_entity);
 begin
-    execute format('select row_to_json(t)::text from %%s t where %%s', relation::regclass, condition)
+    execute format('select row_to_json(t.*)::text from %%s t where %%s', relation::regclass, condition)
        into image using id::json;
     return image;
 end $look$
@@ -169,7 +170,7 @@ begin
     end if;
     execute format(
         'insert into duplex.change_log (entity, op, local_id, before)'
-        ' select $1, ''d'', %%s, row_to_json(t)::text from %%s t'
+        ' select $1, ''d'', %%s, row_to_json(t.*)::text from %%s t'
         ' where $2 or not exists (select from pg_trigger g where g.tgrelid = t.tableoid and g.tgname = ''!duplex_truncate'')',
         duplex.local_id_expression('t', key_names), tg_relid::regclass)
         using %3$L::text, tg_argv[0] <> 'root';
@@ -204,9 +205,9 @@ begin
     end if;
 end $chunk$
 $function$, 'chunk_' || c.number, duplex.pinned(),
-        format('select %s, pg_catalog.row_to_json(t)::pg_catalog.text from %s t order by %s limit $2',
+        format('select %s, pg_catalog.row_to_json(t.*)::pg_catalog.text from %s t order by %s limit $2',
                duplex.local_id_expression('t', c.key_columns), relation_name, names),
-        format('select %s, pg_catalog.row_to_json(t)::pg_catalog.text from %s t where (%s) > (%s) order by %s limit $2',
+        format('select %s, pg_catalog.row_to_json(t.*)::pg_catalog.text from %s t where (%s) > (%s) order by %s limit $2',
                duplex.local_id_expression('t', c.key_columns), relation_name, names, bounds, names));
 end $generate$;
 

@@ -154,7 +154,7 @@ with recursive beneath as (
               from sides) || coalesce(' and not ' || $6::text, '') as whole_base,
            case when $7::text is null then 'delete from %s as t using found' else 'update %s as t set %s from found' end as removing,
            case when $7::text is not null then 'row_to_json(t.*)::text as image'
-                when $9::text is not null then 'null::text as image, t as kept' else 'null::text as image' end as removed,
+                when $9::text is not null then 'null::text as image, (t.*)::%s as kept' else 'null::text as image' end as removed,
            '), archived as (' || $9::text as archiving,
            (select string_agg(format('%I = found.s%s', name, i), ', ' order by i) || ', ' from inserted
              where key_place is null and not fixed and not starts_with($8::text, format('%I = ', name))) as restoring,
@@ -273,7 +273,7 @@ format($delete$with %1$s, found as materialized (
 )
 select coalesce(array_agg(place), '{}') as places from settled$delete$,
     (select command from commands where statement = 'delete'), key_text, whole_base, "table", key_match,
-    format(removing, "table", $7::text), removed, archiving) as delete,
+    format(removing, "table", $7::text), format(removed, "table"), archiving) as delete,
 -- Keys, values. Brings rows back that count as gone, with the values of a create. Any other row is left over. Null where
 -- the table has no such rows.
 case when $8::text is not null then format($restore$with %1$s, found as materialized (
