@@ -2,7 +2,8 @@
 
 Every entry is stamped with (epoch, step). The *epoch* counts the owners of a partition: each reads the greatest one
 in the log and takes the next. The *step* is the sum of the input positions after the batch, so it grows with every
-batch of an owner. A batch's entries end with a *mark* that holds the input positions themselves; entries that no
+batch of an owner. A batch's entries are followed by a *mark* that holds the input positions themselves, written once
+they and the batch's outputs are safe, in one append with the entries of the batch that comes next. Entries that no
 mark covers belong to a batch that was cut short, and do not count: the batch will be read again.
 
 An owner that was overtaken without noticing (a *zombie*: paused past its session) may still write. What it writes
@@ -62,12 +63,21 @@ def entry(key: bytes, value: bytes | None, stamp: Stamp) -> Entry:
 
 def batch(changes: Mapping[bytes, bytes | None], positions: Mapping[str, int], stamp: Stamp) -> list[Entry]:
     """The entries of a whole batch, its mark last. `positions` are the next offsets to read, by topic."""
+    return [*stamped(changes, stamp), mark(positions, stamp)]
+
+
+def stamped(changes: Mapping[bytes, bytes | None], stamp: Stamp) -> list[Entry]:
+    """The entries of a batch without its mark: they count once a mark of this stamp, or a later one, is written."""
     frame = _FRAME.pack(*stamp)
-    entries = [
+    return [
         Entry(key, frame + value) if value is not None else Entry(key, None, ((STAMP_HEADER, frame),))
         for key, value in changes.items()
     ]
-    return [*entries, Entry(MARK_KEY, frame + msgspec.json.encode(dict(positions)))]
+
+
+def mark(positions: Mapping[str, int], stamp: Stamp) -> Entry:
+    """The mark of a batch."""
+    return Entry(MARK_KEY, _FRAME.pack(*stamp) + msgspec.json.encode(dict(positions)))
 
 
 def parse(found: Entry) -> tuple[Stamp, bytes | None]:

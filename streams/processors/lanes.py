@@ -2,15 +2,17 @@
 
 A *lane* owns the partition with one number of every input topic, and the state made from it. Its life:
 
-    recover state ─► mark (epoch + 1, repairs) ─► seek ─► ┌─► read ─► apply ─► outputs ─► state + mark ─┐ ─► closed
+    recover state ─► mark (epoch + 1, repairs) ─► seek ─► ┌─► take ─► apply ─► outputs + state ─► mark ─┐ ─► closed
           ▲                                               └──────────── commit by the service ◄──────────┘
           └──── failed delivery, or a stranger's entry in the changelog: drop all and start over ────┘
 
 1. `apply` decides on the state in memory; nothing has left yet.
-2. Outputs are sent and acknowledged. State that said "sent" while an output was lost would never send it again.
-3. Changed state is appended to the changelog, its mark (the input positions) last, and acknowledged.
+2. Outputs and changed state are sent together, and acknowledged: the batch is *settled*. Its state does not count yet,
+   for no mark covers it. State that said "sent" while an output was lost would never send it again.
+3. The mark (the input positions) is appended to the changelog: with the state of the next batch, or by itself when no
+   next batch comes. From here on the batch counts.
 4. The positions become committable. The mark, not the commit, is where a restart goes on: state and position are
-   one write, so no record is folded into the state twice; outputs may be sent twice.
+   one, so no record is folded into the state twice; the outputs of what was not marked are sent twice.
 """
 
 import asyncio
@@ -23,7 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.processors import changelogs, metrics, recovering, rejections
-from streams.processors.changelogs import Recovered, Stamp
+from streams.processors.changelogs import Entry, Recovered, Stamp
 from streams.processors.errors import (
     DeliveryError,
     DeliveryTimeoutError,
@@ -32,12 +34,14 @@ from streams.processors.errors import (
     StateLostError,
     StuckError,
 )
+from streams.processors.inboxes import Inbox
 from streams.processors.publishing import Publisher
 from streams.processors.records import Decided, Output, Record
 from streams.processors.settings import Hosting
 from streams.processors.stores import PartitionStore, Store
 
 log = structlog.get_logger(__name__)
+BATCHES_WAITING = 2
 
 
 class BatchProcessor(Protocol):
@@ -90,7 +94,10 @@ class TimedProcessor(Protocol):
 
 
 class Lane:
-    """See the module's text. `start` once, `close` as often as wanted."""
+    """See the module's text. `start` once, `close` as often as wanted.
+
+    `positions` are the next offsets to read behind the last settled batch, `marked` those behind the last that counts.
+    """
 
     def __init__(
         self,
@@ -105,6 +112,8 @@ class Lane:
         self.sources = tuple(TopicPartition(topic, partition) for topic in processor.inputs)
         self.store = PartitionStore()
         self.positions: dict[str, int] = {}
+        self.marked: dict[str, int] = {}
+        self.inbox = Inbox(consumer, self.sources, BATCHES_WAITING * hosting.batch_records)
         self.progress_at = time.time()
         self.is_ready = False
         self._looked_at = time.monotonic()
@@ -114,6 +123,7 @@ class Lane:
         self._publisher = publisher
         self._deadletters = deadletters
         self._epoch = 0
+        self._settled = 0
         self._log_end: int | None = None
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
@@ -131,15 +141,19 @@ class Lane:
         try:
             async with asyncio.timeout(self._hosting.drain_timeout_ms / 1000):
                 await self._busy.acquire()
+                if self.is_ready:
+                    await self._mark()
         except TimeoutError:
             log.warning("a batch did not finish in time and will be processed again", **self._keys())
+        except (DeliveryError, KafkaError) as error:
+            log.warning("the last batch will be processed again", error=str(error), **self._keys())
         task.cancel()
         await asyncio.wait([task])
 
     async def _run(self) -> None:
         failures = 0
         while True:
-            before = self.positions
+            before = self._settled
             try:
                 await self._serve()
             except OvertakenError as error:
@@ -150,12 +164,14 @@ class Lane:
             except DeliveryTimeoutError:
                 raise
             except (DeliveryError, KafkaError) as error:
-                failures = 1 if self.positions != before else failures + 1
+                failures = 1 if self._settled != before else failures + 1
                 if failures >= self._hosting.attempts:
                     raise StuckError(self._processor.name, self.partition, failures) from error
                 await self._start_over(error, failures)
 
     async def _start_over(self, error: Exception, failures: int) -> None:
+        self.is_ready = False
+        self._consumer.pause(*self.sources)
         log.warning("partition starts over from its last whole batch", error=str(error), **self._keys())
         metrics.RESTARTS.labels(self._processor.name).inc()
         await asyncio.sleep(self._hosting.backoff_ms / 1000 * 2 ** (failures - 1))
@@ -164,21 +180,22 @@ class Lane:
     async def _serve(self) -> None:
         await self._recover()
         while True:
-            records = await self._read()
+            records = await self._take()
             self.progress_at = time.time()
-            if records:
-                async with self._busy:
+            async with self._busy:
+                if records:
                     await self._settle(records)
-            await self._look_at_the_clock()
+                else:
+                    await self._mark()
+                await self._look_at_the_clock()
 
     async def _look_at_the_clock(self) -> None:
         """Send what has become due. The state is settled now: no batch is under way."""
         elapsed_ms = (time.monotonic() - self._looked_at) * 1000
         if elapsed_ms < self._hosting.due_interval_ms or not isinstance(self._processor, TimedProcessor):
             return
-        async with self._busy:
-            self._looked_at = time.monotonic()
-            await self._publisher.publish(self._processor.due(self.store, int(time.time() * 1_000_000)))
+        self._looked_at = time.monotonic()
+        await self._publisher.publish(self._processor.due(self.store, int(time.time() * 1_000_000)))
 
     async def _recover(self) -> None:
         topic, started_at = self._processor.state_topic, time.monotonic()
@@ -192,11 +209,16 @@ class Lane:
             self._epoch = recovered.epoch + 1
         positions = await self._starts(recovered.positions)
         if topic is not None:
-            await self._append(topic, recovered.repairs(), positions)
+            stamp = self._stamp(positions)
+            self._note(await self._publisher.append(
+                topic, self.partition, changelogs.batch(recovered.repairs(), positions, stamp)
+            ))  # fmt: skip
+        self.inbox.clear()
         for source in self.sources:
             self._consumer.seek(source, positions[source.topic])
         self._consumer.resume(*self.sources)
-        self.store, self.positions, self.is_ready = PartitionStore(recovered.content), positions, True
+        self.store, self.positions, self.marked = PartitionStore(recovered.content), positions, positions
+        self.is_ready = True
         metrics.RECOVERY_SECONDS.labels(self._processor.name).observe(time.monotonic() - started_at)
         log.info("partition ready", keys=len(self.store), positions=self.positions, **self._keys())
 
@@ -218,18 +240,16 @@ class Lane:
     def _lost(self, source: TopicPartition, wanted: int, first: int, end: int) -> InputLostError:
         return InputLostError(self._processor.name, source.topic, source.partition, wanted, first, end)
 
-    async def _read(self) -> list[Record]:
+    async def _take(self) -> list[Record]:
+        waiting_ms = self._hosting.poll_ms if self.marked == self.positions else self._hosting.mark_ms
         try:
-            found = await self._consumer.getmany(
-                *self.sources, timeout_ms=self._hosting.poll_ms, max_records=self._hosting.batch_records
-            )
+            taken = await self.inbox.take(self._hosting.batch_records, waiting_ms / 1000)
         except OffsetOutOfRangeError as error:
             firsts = await self._consumer.beginning_offsets(list(self.sources))
             ends = await self._consumer.end_offsets(list(self.sources))
             source = next((source for source in self.sources if source in error.args[0]), self.sources[0])
             raise self._lost(source, self.positions[source.topic], firsts[source], ends[source]) from error
-        # The inputs' own order, whatever order the fetches came in.
-        return [_record(message) for source in self.sources for message in found.get(source, ())]
+        return [_record(message) for message in taken]
 
     async def _settle(self, records: Sequence[Record]) -> None:
         name = self._processor.name
@@ -237,28 +257,53 @@ class Lane:
             outputs, rejected = await rejections.decide(
                 self._processor, records, self.store, self._hosting.output_bytes, self._deadletters
             )
-            await self._publisher.publish(outputs)
-            positions = self.positions | {record.topic: record.offset + 1 for record in records}
-            if changes := self.store.changes():
-                await self._append(self._state_topic(), changes, positions)
-            # Only now: what stands here may be committed at any moment, and a restart goes on from there.
-            self.positions = positions
+            await self._deliver(outputs, self.positions | {record.topic: record.offset + 1 for record in records})
             self.store.settle()
         self.progress_at = time.time()
+        self._settled += 1
         metrics.RECORDS.labels(name).inc(len(records))
         metrics.OUTPUTS.labels(name).inc(len(outputs) - rejected)
         metrics.REJECTED.labels(name).inc(rejected)
+
+    async def _deliver(self, outputs: Sequence[Output], positions: dict[str, int]) -> None:
+        """Send a batch's outputs and its state, with the mark of the batch before."""
+        changes = self.store.changes()
+        if not changes and self.marked == self.positions:
+            await self._publisher.publish(outputs)
+            # No state that a restart could find too old: these positions need no mark.
+            self.positions = self.marked = positions
+            return
+        place, before = (self._state_topic(), self.partition), self.positions
+        entries = [*self._due_mark(), *changelogs.stamped(changes, self._stamp(positions))]
+        self._note(await self._publisher.publish(outputs, {place: entries}))
+        # What is marked may be committed at any moment, and a restart goes on from there.
+        self.marked, self.positions = before, positions
+
+    async def _mark(self) -> None:
+        """Make the last batch count."""
+        if mark := self._due_mark():
+            self._note(await self._publisher.append(self._state_topic(), self.partition, mark))
+            self.marked = self.positions
+
+    def _due_mark(self) -> list[Entry]:
+        if self.marked == self.positions:
+            return []
+        return [changelogs.mark(self.positions, self._stamp(self.positions))]
+
+    def _stamp(self, positions: dict[str, int]) -> Stamp:
+        return Stamp(self._epoch, sum(positions.values()))
 
     def _state_topic(self) -> str:
         if self._processor.state_topic is None:
             raise TypeError(f"{self._processor.name} changed state, but has no state topic")
         return self._processor.state_topic
 
-    async def _append(self, topic: str, changes: dict[bytes, bytes | None], positions: dict[str, int]) -> None:
-        entries = changelogs.batch(changes, positions, Stamp(self._epoch, sum(positions.values())))
-        for first, count in await self._publisher.append(topic, self.partition, entries):
+    def _note(self, runs: Sequence[tuple[int, int]]) -> None:
+        """Note where the changelog ends. Raises DeliveryError if that is not where we left it."""
+        for first, count in runs:
             if self._log_end is not None and first not in (-1, self._log_end):
                 # Someone else wrote: read it all again, and either repair what was overwritten or give way.
+                topic = self._state_topic()
                 raise DeliveryError(self._processor.name, topic, self.partition, "another worker wrote to the state")
             self._log_end = None if first == -1 else first + count
 

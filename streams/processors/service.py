@@ -9,7 +9,13 @@ import faust
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    ConsumerStoppedError,
+    IllegalStateError,
+    KafkaError,
+    OffsetOutOfRangeError,
+)
 
 from schemas import heartbeats
 from schemas.topics import Topics
@@ -20,6 +26,10 @@ from streams.processors.settings import Hosting, group_id
 from streams.processors.topics import check_together, partition_counts
 
 log = structlog.get_logger(__name__)
+READ_MS = 100
+READ_RECORDS = 10_000
+# A partition that is resumed waits so long for the fetch under way, which left it out.
+FETCH_WAIT_MS = 100
 
 
 class BatchService(faust.Service):
@@ -85,9 +95,9 @@ class BatchService(faust.Service):
             heartbeat_interval_ms=self.hosting.heartbeat_interval_ms,
             rebalance_timeout_ms=self.hosting.session_timeout_ms + self.hosting.drain_timeout_ms,
             max_partition_fetch_bytes=2 * 1024 * 1024,
-            # A partition that waits for its lane must not keep the fetches of the others back.
+            # Records that lie unread for a moment must not keep the fetches of other partitions back for long.
             consumer_timeout_ms=20,
-            fetch_max_wait_ms=40,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
 
     @faust.Service.task
@@ -100,6 +110,35 @@ class BatchService(faust.Service):
                 failure.result()
             await self._commit()
             self._observe()
+
+    @faust.Service.task
+    async def _read(self) -> None:
+        """Take what was fetched to the lanes that are ready for it, as soon as it comes."""
+        while not self.should_stop and (consumer := self._consumer) is not None:
+            ready = [source for lane in self._lanes.values() if lane.is_ready for source in lane.sources]
+            if not ready:
+                await self.sleep(READ_MS / 1000)
+                continue
+            try:
+                found = await consumer.getmany(*ready, timeout_ms=READ_MS, max_records=READ_RECORDS)
+            except ConsumerStoppedError:
+                return
+            except KafkaError as error:
+                self._tell(error)
+                await self.sleep(READ_MS / 1000)
+                continue
+            for source, messages in found.items():
+                # The lane of this moment: one that is not ready, or was not there before, asks for them anew.
+                lane = self._lanes.get(source.partition)
+                if lane is not None and lane.is_ready:
+                    lane.inbox.put(source, messages)
+
+    def _tell(self, error: KafkaError) -> None:
+        """Nothing can be read: of some partitions, or of all."""
+        concerned = error.args[0] if isinstance(error, OffsetOutOfRangeError) else None
+        for lane in self._lanes.values():
+            if lane.is_ready and (concerned is None or any(source in concerned for source in lane.sources)):
+                lane.inbox.fail(error)
 
     def _observe(self) -> None:
         name, lanes = self.processor.name, list(self._lanes.values())
@@ -116,10 +155,10 @@ class BatchService(faust.Service):
 
     async def _commit(self) -> None:
         reached = {
-            source: lane.positions[source.topic]
+            source: lane.marked[source.topic]
             for lane in self._lanes.values()
             for source in lane.sources
-            if source.topic in lane.positions
+            if source.topic in lane.marked
         }
         due = {source: offset for source, offset in reached.items() if self._committed.get(source) != offset}
         if not due:

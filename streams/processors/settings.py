@@ -12,7 +12,8 @@ class Hosting:
     `kafka` is passed to each aiokafka client as it is: `bootstrap_servers`, and where wanted `security_protocol`,
     `ssl_context`, `sasl_mechanism`, `sasl_plain_username`, `sasl_plain_password`. `instance` names this process
     among all that run the same pipeline: the same name after a restart, never the same name twice at a time.
-    `due_interval_ms` is how often a partition looks for what time alone makes due.
+    `due_interval_ms` is how often a partition looks for what time alone makes due; `mark_ms` how long a batch's mark
+    waits for the next batch, to be written with it.
     """
 
     kafka: Mapping[str, Any]
@@ -23,6 +24,7 @@ class Hosting:
     heartbeat_interval_ms: int = 2_000
     commit_interval_ms: int = 250
     poll_ms: int = 500
+    mark_ms: int = 100
     drain_timeout_ms: int = 8_000
     delivery_timeout_ms: int = 120_000
     recovery_timeout_ms: int = 30_000
