@@ -12,9 +12,10 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
-from connectors.rest import auths
+from connectors.rest import auths, faults
+from connectors.rest.faults import CredentialsRefusedError, TokenAnswer, TokenRequest
 
-Ask = Callable[["TokenRequest"], Awaitable["TokenAnswer"]]
+Ask = Callable[[TokenRequest], Awaitable[TokenAnswer]]
 SHORTEST_LIFE_S = 5.0
 UNKNOWN_LIFE_S = 3600.0
 
@@ -26,29 +27,6 @@ class Credentials:
     headers: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, str] = field(default_factory=dict)
     stamp: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TokenRequest:
-    """A request of ours for a token or a session. `url` is absolute, or a path of the system's."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-
-
-@dataclass(frozen=True, slots=True)
-class TokenAnswer:
-    """A token or session to be had: what the answer holds."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-class CredentialsRefusedError(Exception):
-    """No token is given for what the project file says: one sentence."""
 
 
 class Keeper(Protocol):
@@ -136,8 +114,7 @@ class OAuth2:
         answer = await self.ask(self._request())
         token = answer.body.get("access_token") if isinstance(answer.body, dict) else None
         if answer.status != 200 or not isinstance(token, str):
-            error = answer.body.get("error", "") if isinstance(answer.body, dict) else ""
-            raise CredentialsRefusedError(f"the token endpoint gives no token: HTTP {answer.status} {error}".strip())
+            raise CredentialsRefusedError(faults.of_token(answer, self.said.grant))
         await self._keep(answer.body.get("refresh_token"))
         try:
             life_s = float(answer.body.get("expires_in", UNKNOWN_LIFE_S))
@@ -158,7 +135,8 @@ class OAuth2:
             headers["Authorization"] = _basic(quote(said.client_id, ""), quote(secret.get_secret_value(), ""))
         else:
             form |= {"client_id": said.client_id} | ({"client_secret": secret.get_secret_value()} if secret else {})
-        return TokenRequest("POST", said.token_url, headers, urlencode(form).encode())
+        where = "auth.token_url"
+        return TokenRequest("POST", said.token_url, headers, urlencode(form).encode(), where, where)
 
     def _given(self) -> str:
         return self.said.refresh_token.get_secret_value() if self.said.refresh_token else ""

@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import aiohttp
 from aiohttp import client_exceptions
@@ -22,11 +22,12 @@ from connectors.errors import RefusedError, UnreachableError
 from connectors.http.destinations import DestinationRefusedError, Destinations, VettingResolver
 from connectors.http.urgency import FIRST, urgent
 from connectors.remote.api import AnswerLostError, MovedError, RowRefusedError
-from connectors.rest import answers
+from connectors.rest import answers, faults
 from connectors.rest.accounts import Account, PatienceError
 from connectors.rest.answers import Answer, Judge
-from connectors.rest.auth import Authority, Credentials, CredentialsRefusedError, TokenAnswer, TokenRequest
+from connectors.rest.auth import Authority, Credentials
 from connectors.rest.declaration import Limits
+from connectors.rest.faults import CredentialsRefusedError, Fault, TokenAnswer, TokenRequest
 
 REQUESTS = Counter("duplex_rest_requests_total", "Requests by what their answers meant.", ["system", "meaning"])
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 10.0
@@ -125,17 +126,18 @@ class Client:
     async def ask_token(self, request: TokenRequest) -> TokenAnswer:
         """The answer to a request for a token, which carries no other credentials. Raises UnreachableError."""
         url = request.url if "://" in request.url else self.manners.url + request.url
-        asked = Asked("auth", request.method, url, headers=request.headers, body=request.body)
+        asked = Asked(request.declared, request.method, url, headers=request.headers, body=request.body)
         try:
             # Whoever asks for it, all wait for it.
             with urgent(FIRST):
                 found = await self._exchange(asked, Credentials())
         except (_BusyError, _CutError) as error:
-            raise self._away(str(error), "auth") from error
+            raise self._away(str(error), request.address, _bare(url)) from error
         self._account.observe(found.status, found.headers)
         if found.status >= 500 or found.status in (408, 429):
-            raise self._away(f"HTTP {found.status} to the request for a token", "auth")
-        return TokenAnswer(found.status, found.headers, found.body)
+            setting = faults.away(found.status, found.fault, request)
+            raise self._away(f"HTTP {found.status} to the request for a token", setting, _bare(url))
+        return TokenAnswer(found.status, found.headers, found.body, found.fault)
 
     async def close(self) -> None:
         """Let go of the connections; may be called twice."""
@@ -174,9 +176,13 @@ class Client:
             return RowRefusedError(self.manners.system, reason)
         if answer.status == 403:
             return self._no_credentials(reason)
-        where = answer.headers.get("location", "") if 300 <= answer.status < 400 else ""
-        why = f"{reason}, a redirect to {where.partition('?')[0]}" if where else reason
-        return self._refused(asked, why, f"Look at {self._setting(asked.setting)}, and at url.")
+        if 300 <= answer.status < 400:
+            return self._redirected(asked, answer.headers.get("location", ""), reason)
+        return self._faulty(Fault(asked.setting, f"{asked.method} {_bare(asked.url)}: {reason}", ("url",)))
+
+    def _redirected(self, asked: Asked, location: str, reason: str) -> Exception:
+        why = f"{asked.method} {_bare(asked.url)}: {reason}, a redirect to {location.partition('?')[0] or 'nowhere'}"
+        return self._faulty(faults.of_redirect(asked.setting, why, location, _stays(asked.url, location)))
 
     def _unsure(self, asked: Asked, reason: str) -> Exception:
         if asked.reading:
@@ -187,9 +193,12 @@ class Client:
         if self.authority is None or _origin(url) != self.manners.origin:
             return Credentials()
         try:
-            return await self.authority.credentials()
+            found = await self.authority.credentials()
         except CredentialsRefusedError as error:
-            raise self._no_credentials(str(error)) from error
+            raise self._faulty(error.fault) from error
+        if (fault := faults.of_headers(found.headers)) is not None:
+            raise self._faulty(fault)
+        return found
 
     async def _exchange(self, asked: Asked, credentials: Credentials) -> Answer:
         """One request and its answer. Raises _BusyError where nothing was sent, _CutError where that is unsure."""
@@ -201,7 +210,8 @@ class Client:
         except PatienceError as error:
             raise self._away(str(error), "limits") from error
         except DestinationRefusedError as error:
-            raise self._refused(asked, str(error), "Look at hosts and networks.") from error
+            remedy = f"Look at {self._setting('hosts')}, and at {self._setting('networks')}."
+            raise self._refused(asked, str(error).rstrip("."), remedy) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise _BusyError(f"no connection: {error}") from error
         except (aiohttp.InvalidURL, ValueError) as error:
@@ -253,12 +263,16 @@ class Client:
     def _setting(self, name: str) -> str:
         return f"systems.{self.manners.system}.{name}"
 
-    def _away(self, reason: str, setting: str = "url") -> UnreachableError:
-        return UnreachableError(self.manners.system, self.manners.url, self._setting(setting), reason)
+    def _away(self, reason: str, setting: str = "url", address: str = "") -> UnreachableError:
+        return UnreachableError(self.manners.system, address or self.manners.url, self._setting(setting), reason)
 
     def _no_credentials(self, reason: str) -> RefusedError:
-        what = f"setting {self._setting('auth')}"
-        return RefusedError(self.manners.system, what, f"the credentials are refused: {reason}", "Correct them.")
+        return self._faulty(Fault("auth", f"the credentials are refused: {reason}"))
+
+    def _faulty(self, fault: Fault) -> RefusedError:
+        others = "".join(f", or {self._setting(other)}" for other in fault.others)
+        what = f"setting {self._setting(fault.setting)}"
+        return RefusedError(self.manners.system, what, fault.reason, f"Correct it{others}.")
 
     def _refused(self, asked: Asked, why: str, remedy: str) -> RefusedError:
         return RefusedError(self.manners.system, f"{asked.method} {_bare(asked.url)}", why, remedy)
@@ -289,6 +303,14 @@ def _origin(url: str) -> tuple[str, str]:
     parts = urlsplit(url)
     port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
     return parts.scheme, f"{parts.hostname}:{port}"
+
+
+def _stays(url: str, location: str) -> bool:
+    """Whether a redirect leads to the same server."""
+    try:
+        return _origin(urljoin(url, location)) == _origin(url)
+    except ValueError:
+        return False
 
 
 def _bare(url: str) -> str:

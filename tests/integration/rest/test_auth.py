@@ -170,7 +170,7 @@ async def test_a_refresh_token_that_is_no_longer_good_says_so() -> None:
     async with serving(provider.handle) as server:
         auth = oauth(server, grant="refresh_token", refresh_token="old", client_in="body")
         async with joined(server, {"things": things()}, auth=auth) as (apis, _):
-            with pytest.raises(RefusedError, match="the token endpoint gives no token: HTTP 400 invalid_grant"):
+            with pytest.raises(RefusedError, match="the token endpoint gives no token: HTTP 400, invalid_grant"):
                 await apis["things"].page(None)
         assert provider.forms[0]["client_secret"] == ["s"] and provider.clients == [""]
 

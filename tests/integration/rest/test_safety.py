@@ -93,9 +93,10 @@ async def test_this_machine_is_refused_unless_its_network_is_named(host: str) ->
     async with serving(nothing) as server:
         url = server.url.replace("127.0.0.1", host)
         made = assembled("shop", {"url": url, "insecure": True, "resources": {"things": things()}})
-        with pytest.raises(
-            RefusedError, match=r"127\.0\.0\.1 is an address of this machine.*Look at hosts and networks"
-        ):
+        why = (
+            r"127\.0\.0\.1 is an address of this machine.*Look at systems\.shop\.hosts, and at systems\.shop\.networks"
+        )
+        with pytest.raises(RefusedError, match=why):
             await made.apis["things"].page(None)
         await made.client.close()
         await made.client.close()

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from connectors.rest import auths
-from connectors.rest.auth import Credentials, CredentialsRefusedError, OAuth2, Renewing, TokenAnswer, TokenRequest, jwt
+from connectors.rest.auth import Credentials, OAuth2, Renewing, jwt
+from connectors.rest.faults import CredentialsRefusedError, TokenAnswer, TokenRequest
 
 
 class Clock:
