@@ -6,10 +6,10 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-apps lint bench torture mutants lock clean
+.PHONY: help setup demo test test-apps lint bench bench-peers torture mutants lock clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(STAMP) ## install what the lock file names into .venv
 
@@ -42,8 +42,11 @@ lint: setup ## ruff, mypy --strict, import-linter, schema compatibility
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/python -m schemas.compatibility
 
-bench: setup ## the benchmarks; figures in docs/performance.md come from here
+bench: setup ## our own benchmarks, and the bars that they can judge (ARGS="relay sink --rounds 5"; ARGS=sweeps for the plots)
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-peers: setup ## duplex beside Debezium, SymmetricDS, Bucardo and native replication in one run (ARGS="debezium --rounds 3")
+	@$(BIN)/python -m benchmarks.peers $(ARGS)
 
 torture: setup ## the long campaigns: capture under 300 clients, kills in mid-burst (HISTORIES=n SEED=s: simulated histories; ARGS="applications": those of applications without a log)
 	@$(BIN)/python -m tests.torture $(if $(HISTORIES),histories --histories $(HISTORIES) $(if $(SEED),--seed $(SEED)) $(if $(WORKERS),--workers $(WORKERS))) $(ARGS)

@@ -15,7 +15,7 @@ from benchmarks.accounting import metered
 from benchmarks.child import child
 from benchmarks.report import Sample
 from benchmarks.stage import Scale, Stage, in_turns
-from connectors.source_runner import Partitioner
+from schemas.placement import partition_of
 
 TITLE = "processor: the identical small job, hosted three ways"
 BASELINE = "plain aiokafka"
@@ -42,7 +42,7 @@ async def run(stage: Stage, scale: Scale) -> list[Sample]:
 
 async def fill(bootstrap: str, topic: str, events: int) -> None:
     """Write the input: event n of a random key, one of its two fields changed."""
-    chance, partitioner = random.Random(1), Partitioner()
+    chance = random.Random(1)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, max_batch_size=500_000) as producer:
         for start in range(0, events, 5000):
             batches = [producer.create_batch() for _ in range(PARTITIONS)]
@@ -55,7 +55,7 @@ async def fill(bootstrap: str, topic: str, events: int) -> None:
                     "at": number,
                 }
                 key = name.encode()
-                place = partitioner.partition(key, PARTITIONS)
+                place = partition_of(key, PARTITIONS)
                 batches[place].append(timestamp=None, key=key, value=msgspec.json.encode(event))
             for place, batch in enumerate(batches):
                 await (await producer.send_batch(batch, topic, partition=place))

@@ -17,9 +17,10 @@ from benchmarks.report import Sample
 from benchmarks.stage import Scale, Stage, in_turns, sql
 from benchmarks.waiting import until
 from connectors.postgres.connector import connector
-from connectors.source_runner import EVENTS, Partitioner, run_source
+from connectors.source_runner import EVENTS, run_source
 from schemas.identifiers import row_key
 from schemas.messages import Change
+from schemas.placement import partition_of
 
 TITLE = "relay: changes waiting in the log → Kafka, acknowledged (one process)"
 BASELINE = "bare loop"
@@ -104,7 +105,7 @@ async def bare(dsn: str, bootstrap: str, topic: str, changes: int) -> AsyncItera
 
 
 async def _copy(connection: Any, producer: AIOKafkaProducer, topic: str) -> int:
-    partitioner, under_way, sent = Partitioner(), list[Any](), 0
+    under_way, sent = list[Any](), 0
     async with connection.transaction():
         cursor = await connection.cursor("select local_id, before, after from duplex.change_log order by seq")
         while rows := await cursor.fetch(2000):
@@ -112,7 +113,7 @@ async def _copy(connection: Any, producer: AIOKafkaProducer, topic: str) -> int:
             for local_id, before, after in rows:
                 key = local_id.encode()
                 value = f"{before}\n{after}".encode()
-                assert batches[partitioner.partition(key, PARTITIONS)].append(timestamp=None, key=key, value=value)
+                assert batches[partition_of(key, PARTITIONS)].append(timestamp=None, key=key, value=value)
             under_way += [await producer.send_batch(one, topic, partition=n) for n, one in enumerate(batches)]
             sent += len(rows)
         await asyncio.gather(*under_way)

@@ -8,9 +8,9 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ MIRROR_VARIABLE = "DUPLEX_MAVEN_REPOSITORY"
 
 @dataclass(frozen=True, slots=True)
 class Jar:
-    """One archive: Maven coordinate `group:artifact:version`, size in bytes, SHA-256 in hex."""
+    """One archive: Maven coordinate `group:artifact:version[:classifier:packaging]`, size in bytes, SHA-256 in hex."""
 
     coordinate: str
     size_bytes: int
@@ -41,7 +41,9 @@ class Jar:
 
     @property
     def file_name(self) -> str:
-        return "-".join(self.coordinate.split(":")[1:]) + ".jar"
+        _, artifact, version, *more = self.coordinate.split(":")
+        classifier, packaging = more or ("", "jar")
+        return "-".join(filter(None, (artifact, version, classifier))) + f".{packaging}"
 
 
 def locked_jars(lock: Path = LOCK) -> tuple[Jar, ...]:
@@ -150,17 +152,27 @@ def _dependencies(coordinates: Sequence[str], cache: Path) -> list[Any]:
     ]
 
 
-def resolve(cache: Path, roots: Sequence[str] = ROOTS) -> tuple[Jar, ...]:
-    """Resolve these with all they need at run time, download, and return what the lock file should say."""
+def resolve(cache: Path, roots: Sequence[str] = ROOTS, without: Collection[str] = ()) -> tuple[Jar, ...]:
+    """Resolve these with all they need at run time, download, and return what the lock file should say.
+
+    `without`: what is named as needed and is not to be had, as `group:artifact`.
+    """
     dependencies = _dependencies(roots, cache)
     inputs, needed = dependencies[0].artifact.context.resolver.resolve(dependencies)
     artifacts = [each.artifact for each in [*inputs, *needed] if each.scope in ("compile", "runtime")]
+    artifacts = [each for each in artifacts if f"{each.groupId}:{each.artifactId}" not in without]
     return tuple(_described(artifact, Path(artifact.resolve())) for artifact in artifacts)
 
 
 def _described(artifact: Any, path: Path) -> Jar:
     coordinate = f"{artifact.groupId}:{artifact.artifactId}:{artifact.version}"
     return Jar(coordinate, path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def alone(cache: Path, coordinate: str) -> Jar:
+    """Download this archive without what it needs, and return what the lock file should say."""
+    artifact = _dependencies([coordinate], cache)[0].artifact
+    return replace(_described(artifact, Path(artifact.resolve())), coordinate=coordinate)
 
 
 def write_lock(jars: Iterable[Jar], lock: Path = LOCK) -> None:
