@@ -3,8 +3,10 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import structlog
@@ -94,7 +96,11 @@ class Lane:
             self.progress_at = time.time()
 
     async def _batch(self, records: Sequence[Any]) -> bool:
-        effects = await self._until_done(lambda: self._carry_out(records))
+        commands, bad = self._decoded(records)
+        for record, error in bad:
+            if await self._until_done(partial(self._put, record, error)) is None:
+                return False
+        effects = await self._until_done(lambda: self._carry_out(commands))
         if effects is None or await self._until_done(lambda: self._report(effects)) is None:
             return False
         await self._commit(records[-1].offset + 1)
@@ -119,8 +125,7 @@ class Lane:
             if self.stopping.is_set():
                 return None
 
-    async def _carry_out(self, records: Sequence[Any]) -> Effects:
-        commands = [command for record in records if (command := await self._decoded(record)) is not None]
+    async def _carry_out(self, commands: Sequence[Command]) -> Effects:
         if not commands:
             return ()
         started = time.perf_counter()
@@ -134,12 +139,21 @@ class Lane:
         await report(self.outbox, self.sink, effects)
         return effects
 
-    async def _decoded(self, record: Any) -> Command | None:
-        try:
-            return self.codec.decode_as(record.value or b"", Command)
-        except UndecodableError as error:
-            await self.outbox.put(record, error)
-            return None
+    def _decoded(self, records: Sequence[Any]) -> tuple[list[Command], list[tuple[Any, UndecodableError]]]:
+        """The commands in these, and what is none."""
+        commands: list[Command] = []
+        bad: list[tuple[Any, UndecodableError]] = []
+        decode = self.codec.decode_as
+        for record in records:
+            try:
+                commands.append(decode(record.value or b"", Command))
+            except UndecodableError as error:
+                bad.append((record, error))
+        return commands, bad
+
+    async def _put(self, record: Any, error: UndecodableError) -> Effects:
+        await self.outbox.put(record, error)
+        return ()
 
     async def _commit(self, offset: int) -> None:
         """A commit that fails costs only a repeat, which the sink's fence knows."""
@@ -164,7 +178,8 @@ async def report(outbox: Mail, sink: object, effects: Effects) -> None:
 
 def count(system: str, effects: Sequence[Effect]) -> None:
     """Count what became of commands, and say which ones the system did not take."""
+    for outcome, number in Counter(effect.outcome for effect in effects).items():
+        sink_metrics.COMMANDS.labels(system, outcome or "skipped").inc(number)
     for effect in effects:
-        sink_metrics.COMMANDS.labels(system, effect.outcome or "skipped").inc()
         if effect.outcome == "failed":
             log.warning("the system did not take a command", system=system, command=effect.command, error=effect.error)

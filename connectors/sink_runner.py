@@ -3,6 +3,8 @@
 The order of things for a partition: fetch → decode (what is no command goes to the dead letters) → `sink.apply` →
 send the results, where the system has no log → commit the offset. Partitions run side by side, each in its own order. A
 crash between apply and commit brings the batch again, and the sink knows a command that it has carried out.
+What was fetched is taken out of the client at once and waits here: while records of one partition lie unread, and while
+a fetch is under way that left a paused one out, the client fetches nothing for the others.
 Told to stop (the task is cancelled), or when a partition goes to another process: the attempt under way is finished
 and committed, for at most DRAIN_S seconds; then it is cancelled, which leaves all of the batch in effect or nothing.
 """
@@ -11,6 +13,7 @@ import asyncio
 import contextlib
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast, runtime_checkable
@@ -22,8 +25,9 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from connectors import sink_metrics
 from connectors.base import Effect, Sink
 from connectors.errors import ConnectorsError
-from connectors.sink_lane import Backoff, Lane, count, report
+from connectors.sink_lane import BATCH_COMMANDS, Backoff, Lane, Reported, count, report
 from connectors.sink_outbox import Outbox, ResultRoute
+from connectors.sink_progress import Progress
 from schemas import heartbeats
 from schemas.codec import Codec
 
@@ -33,6 +37,10 @@ SESSION_TIMEOUT_MS = 8_000
 DRAIN_S = 5.0
 POLL_MS = 200
 PARKED_INTERVAL_S = 0.5
+# So many commands of a partition may wait here before no more are fetched; one fetch may exceed it.
+COMMANDS_WAITING = 4 * BATCH_COMMANDS
+# A partition that is resumed waits so long for the fetch under way, which left it out.
+FETCH_WAIT_MS = 100
 
 
 @runtime_checkable
@@ -95,8 +103,9 @@ class _Runner:
         self._stopping = asyncio.Event()
         self._outbox = outbox
         self._lanes: dict[TopicPartition, Lane] = {}
+        self._waiting: dict[TopicPartition, deque[Any]] = {}
+        self._paused: set[TopicPartition] = set()
         self._busy: dict[TopicPartition, asyncio.Task[None]] = {}
-        self._done: dict[TopicPartition, int] = {}
         self._parked_at = time.time()
         self._consumer = AIOKafkaConsumer(
             **kafka,
@@ -109,22 +118,25 @@ class _Runner:
             heartbeat_interval_ms=SESSION_TIMEOUT_MS // 4,
             rebalance_timeout_ms=SESSION_TIMEOUT_MS + int(DRAIN_S * 1000),
             max_partition_fetch_bytes=2 * 1024 * 1024,
-            # A partition that waits for its lane must not keep the fetches of the others back.
             consumer_timeout_ms=20,
-            fetch_max_wait_ms=40,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
         )
+        self._progress = Progress(self._consumer, system, at_once=isinstance(sink, Reported))
 
     async def run(self) -> None:
-        parked = asyncio.create_task(self._retry_parked()) if isinstance(self._sink, Parking) else None
+        beside = [asyncio.create_task(self._progress.flush_regularly())]
+        if isinstance(self._sink, Parking):
+            beside.append(asyncio.create_task(self._retry_parked()))
         try:
             await self._connect()
             self._consumer.subscribe([self._topic], listener=_Listener(self))
             while True:
                 await self._round()
-                if parked is not None and parked.done():
-                    parked.result()
+                for task in beside:
+                    if task.done():
+                        task.result()
         finally:
-            await self._stop(parked)
+            await self._stop(beside)
 
     async def _connect(self) -> None:
         backoff = Backoff(self._stopping)
@@ -138,14 +150,25 @@ class _Runner:
 
     async def _round(self) -> None:
         fetched = await self._fetched()
-        for place, records in fetched.items():
-            # Paused while its lane is at work: the next batch of a partition begins when this one is committed.
-            self._consumer.pause(place)
-            self._done.setdefault(place, records[0].offset)
-            self._busy[place] = asyncio.create_task(self._lane(place).work(records))
-            self._busy[place].add_done_callback(lambda _, place=place: self._resume(place))  # type: ignore[misc]
         self._collect()
+        for place, records in fetched.items():
+            self._progress.done.setdefault(place, records[0].offset)
+            waiting = self._waiting.setdefault(place, deque())
+            waiting.extend(records)
+            if len(waiting) > COMMANDS_WAITING:
+                self._paused.add(place)
+                self._consumer.pause(place)
+            if place not in self._busy:
+                self._busy[place] = asyncio.create_task(self._work(place, waiting))
         self._observe()
+
+    async def _work(self, place: TopicPartition, waiting: deque[Any]) -> None:
+        """Carry out what waits of a partition, until nothing does or the lane is told to stop."""
+        lane = self._lane(place)
+        while waiting and not lane.stopping.is_set():
+            await lane.work([waiting.popleft() for _ in range(min(len(waiting), BATCH_COMMANDS))])
+            if place in self._paused and len(waiting) <= COMMANDS_WAITING // 2:
+                self._resume(place)
 
     async def _fetched(self) -> Mapping[TopicPartition, Sequence[Any]]:
         """New records by partition. Raises CommandsLostError."""
@@ -167,15 +190,11 @@ class _Runner:
 
     def _lane(self, place: TopicPartition) -> Lane:
         if place not in self._lanes:
-            self._lanes[place] = Lane(self._system, place, self._sink, self, self._outbox, self._codec)
+            self._lanes[place] = Lane(self._system, place, self._sink, self._progress, self._outbox, self._codec)
         return self._lanes[place]
 
-    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
-        """Note how far a lane came, here and at the broker."""
-        self._done |= offsets
-        await self._consumer.commit(offsets)
-
     def _resume(self, place: TopicPartition) -> None:
+        self._paused.discard(place)
         if place in self._lanes and place in self._consumer.assignment():
             self._consumer.resume(place)
 
@@ -190,7 +209,7 @@ class _Runner:
         behind = 0
         for place in self._consumer.assignment():
             end = self._consumer.highwater(place)
-            behind += max(0, end - self._done.get(place, end)) if end is not None else 0
+            behind += max(0, end - self._progress.done.get(place, end)) if end is not None else 0
         sink_metrics.LAG.labels(self._system).set(behind)
         slowest = min(
             (self._lanes[place].progress_at for place in self._busy if place in self._lanes), default=time.time()
@@ -222,23 +241,32 @@ class _Runner:
         for lane in lanes.values():
             lane.stopping.set()
         for place in lanes:
-            self._done.pop(place, None)
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
-            for task in late:
-                task.cancel()
-            for result in await asyncio.gather(*tasks, return_exceptions=True):
-                if isinstance(result, Exception):
-                    raise result
+            self._waiting.pop(place, None)
+            self._paused.discard(place)
+        try:
+            await self._ended(tasks)
+        finally:
+            await self._progress.flush()
+            self._progress.forget(lanes)
 
-    async def _stop(self, parked: asyncio.Task[None] | None) -> None:
+    async def _ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
+        for task in late:
+            task.cancel()
+        for result in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
+
+    async def _stop(self, beside: Sequence[asyncio.Task[None]]) -> None:
         self._stopping.set()
         try:
             await self.drain(list(self._lanes))
         finally:
-            if parked is not None:
-                parked.cancel()
-                await asyncio.gather(parked, return_exceptions=True)
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
             await self._consumer.stop()
             await self._outbox.close()
         log.info("the sink stopped", system=self._system)

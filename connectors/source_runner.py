@@ -3,7 +3,9 @@
 Order of things, per batch: encode; send, partition by partition; wait until every record of it and of all batches
 before it is acknowledged by all replicas; acknowledge the position to the source. Several batches are under way at
 once, but of one partition only one request: a record is never sent before its elder is safe, so that a failed request
-cannot let the younger of two changes of a row overtake the other.
+cannot let the younger of two changes of a row overtake the other. The next batch is asked for when a small one is safe:
+what happens meanwhile goes out together, and all stages behind have fewer and larger batches, the more so the busier
+the broker is.
 
 Nothing is kept here. Whatever breaks, Kafka or the source, the round ends: its producer is thrown away (an idempotent
 one can get stuck), and the next round reads again after the last acknowledged position.
@@ -40,6 +42,8 @@ LAG = Gauge("duplex_source_lag_seconds", "From the last change's own time to its
 BATCH_BYTES = 900_000
 BATCHES_UNDER_WAY = 8
 STUCK_AFTER_S = 30.0
+SMALL_BATCH = 200
+SMALL_BATCH_WAIT_S = 0.05
 IDLE_BEAT_S = 5.0
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 15.0
@@ -280,6 +284,9 @@ async def _send_all(
             deliveries = await sender.send(batch.changes) + await aside.put(producer, batch.rejected)
             last_us = batch.changes[-1].ts_us if batch.changes else None
             await under_way.put(UnderWay(batch.position, deliveries, len(batch.changes), last_us))
+            if deliveries and len(batch.changes) < SMALL_BATCH:
+                # Whether it failed is for the one who acknowledges to find out.
+                await asyncio.wait(deliveries, timeout=SMALL_BATCH_WAIT_S)
 
 
 async def _acknowledge_all(source: Source, under_way: asyncio.Queue[UnderWay], system: str, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from connectors.errors import RefusedError
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 DSN_KEYS = ("dsn", "install_dsn", "relay_dsn", "sink_dsn")
 LIMITS = {
-    "poll_busy_ms": (2, 1, 1_000),
+    "poll_busy_ms": (4, 1, 1_000),
     "poll_idle_ms": (25, 1, 10_000),
     "batch_rows": (2_000, 1, 100_000),
     "load_chunk_rows": (1_000, 1, 100_000),
@@ -47,7 +47,7 @@ class Settings:
     install: Access
     relay: Access
     sink: Access
-    poll_busy_ms: int = 2
+    poll_busy_ms: int = 4
     poll_idle_ms: int = 25
     batch_rows: int = 2_000
     load_chunk_rows: int = 1_000
