@@ -17,7 +17,7 @@ A *lane* owns the partition with one number of every input topic, and the state 
 
 import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 import structlog
@@ -25,7 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.processors import changelogs, metrics, recovering, rejections
-from streams.processors.changelogs import Entry, Recovered, Stamp
+from streams.processors.changelogs import Entry, Stamp
 from streams.processors.errors import (
     DeliveryError,
     DeliveryTimeoutError,
@@ -38,7 +38,9 @@ from streams.processors.inboxes import Inbox
 from streams.processors.publishing import Publisher
 from streams.processors.records import Decided, Output, Record
 from streams.processors.settings import Hosting
-from streams.processors.stores import PartitionStore, Store
+from streams.processors.spilled_files import Place
+from streams.processors.spilled_recovery import stamp_frame
+from streams.processors.stores import LaneStore, PartitionStore, Store
 
 log = structlog.get_logger(__name__)
 BATCHES_WAITING = 2
@@ -110,7 +112,7 @@ class Lane:
     ) -> None:
         self.partition = partition
         self.sources = tuple(TopicPartition(topic, partition) for topic in processor.inputs)
-        self.store = PartitionStore()
+        self.store: LaneStore = PartitionStore()
         self.positions: dict[str, int] = {}
         self.marked: dict[str, int] = {}
         self.inbox = Inbox(consumer, self.sources, BATCHES_WAITING * hosting.batch_records)
@@ -136,8 +138,14 @@ class Lane:
     async def close(self) -> None:
         """Finish the batch under way, then stop. Waits no longer than the drain limit."""
         task = self._task
-        if task is None or task.done():
-            return
+        try:
+            if task is not None and not task.done():
+                await self._finish(task)
+        finally:
+            self.is_ready = False
+            self.store.close()
+
+    async def _finish(self, task: "asyncio.Task[None]") -> None:
         try:
             async with asyncio.timeout(self._hosting.drain_timeout_ms / 1000):
                 await self._busy.acquire()
@@ -199,30 +207,37 @@ class Lane:
 
     async def _recover(self) -> None:
         topic, started_at = self._processor.state_topic, time.monotonic()
-        recovered = Recovered()
-        if topic is not None:
-            recovered, self._log_end = await recovering.recover(
-                self._hosting, self._processor.name, topic, self.partition
-            )
-            if self._epoch and recovered.epoch > self._epoch:
-                raise OvertakenError(self._processor.name, self.partition, recovered.epoch)
-            self._epoch = recovered.epoch + 1
-        positions = await self._starts(recovered.positions)
-        if topic is not None:
-            stamp = self._stamp(positions)
-            self._note(await self._publisher.append(
-                topic, self.partition, changelogs.batch(recovered.repairs(), positions, stamp)
-            ))  # fmt: skip
+        self.store.close()
+        if topic is None:
+            self.store, positions = PartitionStore(), await self._starts(None)
+        else:
+            positions = await self._restore(topic)
         self.inbox.clear()
         for source in self.sources:
             self._consumer.seek(source, positions[source.topic])
         self._consumer.resume(*self.sources)
-        self.store, self.positions, self.marked = PartitionStore(recovered.content), positions, positions
-        self.is_ready = True
+        self.positions, self.marked, self.is_ready = positions, positions, True
         metrics.RECOVERY_SECONDS.labels(self._processor.name).observe(time.monotonic() - started_at)
         log.info("partition ready", keys=len(self.store), positions=self.positions, **self._keys())
 
-    async def _starts(self, marked: dict[str, int] | None) -> dict[str, int]:
+    async def _restore(self, topic: str) -> dict[str, int]:
+        """Take over the state; the positions to go on from."""
+        found = await recovering.restore(
+            self._hosting, self._processor.name, topic, self.partition, self._hosting.spill
+        )
+        self.store, self._log_end = found.store, found.end
+        if self._epoch and found.epoch > self._epoch:
+            raise OvertakenError(self._processor.name, self.partition, found.epoch)
+        # A topic that is made anew starts with other epochs than the one before: no copy on disk fits both.
+        self._epoch = max(found.epoch + 1, int(time.time()))
+        positions = await self._starts(found.positions)
+        entries = changelogs.batch(found.repairs, positions, self._stamp(positions))
+        runs = await self._publisher.append(topic, self.partition, entries)
+        self._note(runs)
+        self._keep(runs, len(entries) - 1, positions)
+        return positions
+
+    async def _starts(self, marked: Mapping[str, int] | None) -> dict[str, int]:
         firsts = await self._consumer.beginning_offsets(list(self.sources))
         ends = await self._consumer.end_offsets(list(self.sources))
         starts = {}
@@ -254,6 +269,7 @@ class Lane:
     async def _settle(self, records: Sequence[Record]) -> None:
         name = self._processor.name
         with metrics.BATCH_SECONDS.labels(name).time():
+            self.store.prefetch([record.key for record in records])
             outputs, rejected = await rejections.decide(
                 self._processor, records, self.store, self._hosting.output_bytes, self._deadletters
             )
@@ -274,16 +290,32 @@ class Lane:
             self.positions = self.marked = positions
             return
         place, before = (self._state_topic(), self.partition), self.positions
-        entries = [*self._due_mark(), *changelogs.stamped(changes, self._stamp(positions))]
-        self._note(await self._publisher.publish(outputs, {place: entries}))
+        mark = self._due_mark()
+        entries = [*mark, *changelogs.stamped(changes, self._stamp(positions))]
+        runs = await self._publisher.publish(outputs, {place: entries})
+        self._note(runs)
+        if mark:
+            self._keep(runs, 0, before)
         # What is marked may be committed at any moment, and a restart goes on from there.
         self.marked, self.positions = before, positions
 
     async def _mark(self) -> None:
         """Make the last batch count."""
         if mark := self._due_mark():
-            self._note(await self._publisher.append(self._state_topic(), self.partition, mark))
+            runs = await self._publisher.append(self._state_topic(), self.partition, mark)
+            self._note(runs)
+            self._keep(runs, 0, self.positions)
             self.marked = self.positions
+
+    def _keep(self, runs: Sequence[tuple[int, int]], number: int, positions: dict[str, int]) -> None:
+        """What was settled counts now: its mark is the message of this number among those that were appended."""
+        for first, count in runs:
+            if number < count and first != -1:
+                frame = stamp_frame(self._stamp(positions))
+                self.store.keep(Place(self._state_topic(), first + number + 1, frame, positions))
+            if number < count:
+                return
+            number -= count
 
     def _due_mark(self) -> list[Entry]:
         if self.marked == self.positions:

@@ -8,7 +8,7 @@ import structlog
 
 from schemas import deadletters
 from streams.processors.records import Decided, Output, Record, Rejected
-from streams.processors.stores import PartitionStore
+from streams.processors.stores import LaneStore
 
 if TYPE_CHECKING:
     from streams.processors.lanes import BatchProcessor
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 async def decide(
-    processor: "BatchProcessor", records: Sequence[Record], store: PartitionStore, output_bytes: int, topic: str
+    processor: "BatchProcessor", records: Sequence[Record], store: LaneStore, output_bytes: int, topic: str
 ) -> tuple[list[Output], int]:
     """The outputs of a batch, dead letters included, and how many of those there are.
 

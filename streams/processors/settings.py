@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from streams.processors.spilled import Spill
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hosting:
@@ -13,12 +15,14 @@ class Hosting:
     `ssl_context`, `sasl_mechanism`, `sasl_plain_username`, `sasl_plain_password`. `instance` names this process
     among all that run the same pipeline: the same name after a restart, never the same name twice at a time.
     `due_interval_ms` is how often a partition looks for what time alone makes due; `mark_ms` how long a batch's mark
-    waits for the next batch, to be written with it.
+    waits for the next batch, to be written with it. `spill` is where state goes that memory does not hold; None: memory
+    holds all of it.
     """
 
     kafka: Mapping[str, Any]
     pipeline: str
     instance: str = "worker-0"
+    spill: Spill | None = None
     batch_records: int = 1000
     session_timeout_ms: int = 10_000
     heartbeat_interval_ms: int = 2_000

@@ -1,9 +1,10 @@
 """The state of one partition of a processor: bytes by key, in memory, with a note of what changed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from streams.processors.changelogs import MARK_KEY
+from streams.processors.spilled_files import Place
 
 RESERVED = MARK_KEY[:1]
 
@@ -24,8 +25,34 @@ class Store(Protocol):
     def items(self, prefix: bytes = b"") -> Iterator[tuple[bytes, bytes]]: ...
 
 
+class LaneStore(Store, Protocol):
+    """What a lane keeps a processor's state in. A batch changes it; then either `settle` or `rollback` ends the batch.
+
+    `keep` says that the mark of what was settled is in the changelog, at a place: a copy may go so far from now on.
+    `settled` and `settled_items` tell what was settled last, also while a batch is under way.
+    """
+
+    def __len__(self) -> int: ...
+
+    def prefetch(self, keys: Sequence[bytes | None]) -> None: ...
+
+    def changes(self) -> dict[bytes, bytes | None]: ...
+
+    def settle(self) -> None: ...
+
+    def keep(self, place: Place) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def settled(self, key: bytes) -> bytes | None: ...
+
+    def settled_items(self, prefix: bytes, limit: int) -> list[tuple[bytes, bytes]]: ...
+
+    def close(self) -> None: ...
+
+
 class PartitionStore:
-    """A Store that knows which keys a batch changed, and can take a batch back.
+    """A LaneStore in memory. It knows which keys a batch changed, and can take a batch back.
 
     What was settled last can be read at any time (`settled`), also while a batch is under way.
     """
@@ -62,6 +89,15 @@ class PartitionStore:
     def settle(self) -> None:
         """Forget what changed: it is safe."""
         self._before.clear()
+
+    def prefetch(self, keys: Sequence[bytes | None]) -> None:
+        """Everything is in memory already."""
+
+    def keep(self, place: Place) -> None:
+        """There is no copy that would have a place."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
 
     def rollback(self) -> None:
         """Undo everything since the last `settle`."""
