@@ -11,11 +11,14 @@ from schemas.binary import CACHED_TAILS, END_OF_BLOCKS, NULL, SECOND, long, seri
 from schemas.messages import Change, Command, Operation, Origin, Outcome, Unit
 
 IRREGULAR = (ValueError, IndexError, KeyError, TypeError, AttributeError, OverflowError)
-_OPERATIONS: dict[str, Operation] = {"c": "c", "u": "u", "d": "d", "r": "r", "t": "t", "l": "l"}
+_OPERATIONS: dict[bytes, Operation] = {
+    b"\x02c": "c", b"\x02u": "u", b"\x02d": "d", b"\x02r": "r", b"\x02t": "t", b"\x02l": "l"
+}  # fmt: skip
 _OUTCOMES: dict[str, Outcome] = {"applied": "applied", "failed": "failed"}
 _WRITES: dict[str, Literal["c", "u", "d"]] = {"c": "c", "u": "u", "d": "d"}
 _MORE, _ODD = 0x80, 0x01
 _BITS = 64
+_TIME_BYTES = 8
 
 
 def write_change(made: Change) -> bytes:
@@ -64,18 +67,15 @@ def write_command(made: Command) -> bytes:
 
 def read_change(data: bytes, at: int) -> Change:
     """The change whose datum begins here."""
-    system, at = _text(data, at)
-    entity, at = _text(data, at)
-    table, at = _text(data, at)
-    incarnation, at = _long(data, at)
+    system, entity, table, incarnation, at = _read_head(data, at)
     seq, at = _long(data, at)
-    op, at = _text(data, at)
+    op, at = _OPERATIONS[data[at : at + 2]], at + 2
     local_id, at = _text(data, at)
-    before_id, at = _text_or_null(data, at)
+    before_id, at = (None, at + 1) if data[at] == 0 else _text_or_null(data, at)
     before, at = _text_or_null(data, at)
     after, at = _text_or_null(data, at)
     types, at = _text(data, at)
-    ts_us, at = _long(data, at)
+    ts_us, at = _time(data, at)
     transaction, at = _long(data, at)
     return Change(
         system=system,
@@ -83,7 +83,7 @@ def read_change(data: bytes, at: int) -> Change:
         table=table,
         incarnation=incarnation,
         seq=seq,
-        op=_OPERATIONS[op],
+        op=op,
         local_id=local_id,
         before_id=before_id,
         before=before,
@@ -91,8 +91,32 @@ def read_change(data: bytes, at: int) -> Change:
         types=types,
         ts_us=ts_us,
         transaction=transaction,
-        origin=_read_origin(data, at + 1) if _is_second(data, at) else None,
+        origin=None if data[at : at + 1] == NULL else _read_origin(data, at),
     )
+
+
+def _read_head(data: bytes, at: int) -> tuple[str, str, str, int, int]:
+    """What all changes of a table begin with, and where the rest does; short words are known by their bytes."""
+    second = at + 1 + (data[at] >> 1)
+    third = second + 1 + (data[second] >> 1)
+    end = third + 1 + (data[third] >> 1)
+    if (data[at] | data[second] | data[third]) & (_MORE | _ODD) or data[end] & _MORE:
+        return _read_any_head(data, at)
+    system, entity, table, incarnation, _ = _known_head(data[at : end + 1])
+    return system, entity, table, incarnation, end + 1
+
+
+def _read_any_head(data: bytes, at: int) -> tuple[str, str, str, int, int]:
+    system, at = _text(data, at)
+    entity, at = _text(data, at)
+    table, at = _text(data, at)
+    incarnation, at = _long(data, at)
+    return system, entity, table, incarnation, at
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def _known_head(data: bytes) -> tuple[str, str, str, int, int]:
+    return _read_any_head(data, 0)
 
 
 def read_command(data: bytes, at: int) -> Command:
@@ -135,7 +159,9 @@ def _origin(origin: Origin) -> bytes:
 
 
 def _read_origin(data: bytes, at: int) -> Origin:
-    command, at = _text(data, at)
+    if data[at : at + 1] != SECOND:
+        raise ValueError("a union of two has no such place")
+    command, at = _text(data, at + 1)
     record_id, at = _text(data, at)
     hop, at = _long(data, at)
     outcome, at = _text(data, at)
@@ -160,13 +186,6 @@ def _units(data: bytes, at: int) -> tuple[tuple[Unit, ...], int]:
     return tuple(units), at + (count > 0)
 
 
-def _is_second(data: bytes, at: int) -> bool:
-    place = data[at : at + 1]
-    if place not in (NULL, SECOND):
-        raise ValueError("a union of two has no such place")
-    return place == SECOND
-
-
 def _text_or_null(data: bytes, at: int) -> tuple[str | None, int]:
     place = data[at]
     if place == 0:
@@ -188,9 +207,29 @@ def _text(data: bytes, at: int) -> tuple[str, int]:
     return data[at:end].decode(), end
 
 
+def _time(data: bytes, at: int) -> tuple[int, int]:
+    """A whole number of eight bytes, as times are; its neighbours differ in the first two."""
+    high = _high(data[at + 2 : at + _TIME_BYTES])
+    low, middle = data[at], data[at + 1]
+    if not (high and low & middle & _MORE):
+        return _long(data, at)
+    found = high | (middle & 0x7F) << 7 | low & 0x7F
+    return (found >> 1) ^ -(found & 1), at + _TIME_BYTES
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def _high(data: bytes) -> int:
+    """What the last six bytes of eight are worth; 0 where the number does not end with them."""
+    if len(data) < _TIME_BYTES - 2 or data[-1] & _MORE or not all(byte & _MORE for byte in data[:-1]):
+        return 0
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(data, 2))
+
+
 def _long(data: bytes, at: int) -> tuple[int, int]:
     byte = data[at]
     at += 1
+    if byte < _MORE:
+        return (byte >> 1) ^ -(byte & 1), at
     found, bits = byte & 0x7F, 7
     while byte & _MORE:
         byte = data[at]

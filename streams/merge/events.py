@@ -1,13 +1,14 @@
 """What goes into the merge and what comes out of it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from streams.merge.values import Row, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One entry of a system's own log, with the row it left (None: gone).
 
     `position` is (source incarnation, sequence number). `ts_us` is already the lesser of the source's clock and the
@@ -113,16 +114,14 @@ class Amended:
 Event = Changed | Looked | Answered | Decided | Nudged | Amended
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedUnit:
+class PlannedUnit(msgspec.Struct, frozen=True, gc=False):
     """Columns to set as a whole if all still equal `base`; None stands for "no row"."""
 
     base: Row | None
     set: Row | None
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A command, before it has an address in the log."""
 
     system: str
@@ -161,8 +160,7 @@ class Verdict:
     due_us: int = 0
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, gc=False):
     """What one event led to, beside the new state.
 
     `golden` says that the merged record itself changed; `repeated` that the event had been merged before, or was
@@ -170,8 +168,8 @@ class Outcome:
     record need be kept any more.
     """
 
-    commands: list[Planned] = field(default_factory=list)
-    verdicts: list[Verdict] = field(default_factory=list)
+    commands: list[Planned] = []
+    verdicts: list[Verdict] = []
     golden: bool = False
     repeated: bool = False
     refusal: str = ""

@@ -56,5 +56,8 @@ class Lens(Protocol):
         ...
 
     def put(self, values: Values, row: Row | None) -> dict[str, Value]:
-        """`row` with the writable ones of these fields written into it, other columns as they were (None: null)."""
+        """`row` with the writable ones of these fields written into it, other columns as they were (None: null).
+
+        `row` may be a part of one that has all columns of these fields' units: no other column has a say in them.
+        """
         ...

@@ -22,6 +22,7 @@ from streams.merge import (
     planning,
     resolutions,
     rows,
+    uncontended,
 )
 from streams.merge.events import Amended, Answered, Changed, Decided, Event, Looked, Nudged, Outcome
 from streams.merge.rules import Rules
@@ -32,6 +33,15 @@ from streams.merge.values import EXISTENCE
 
 def merge(state: State | None, event: Event, rules: Rules) -> tuple[State, Outcome]:
     """The state after an event, and what follows from it. `None` is the record of which nothing is known."""
+    if state is not None and type(event) is Changed:
+        outcome = uncontended.merged(state, event, rules)
+        if outcome is not None:
+            return state, outcome
+    return merge_generally(state, event, rules)
+
+
+def merge_generally(state: State | None, event: Event, rules: Rules) -> tuple[State, Outcome]:
+    """As `merge`, by the rules for all cases."""
     turn = begin(state, rules)
     if take(turn, event):
         plan(turn)

@@ -41,6 +41,14 @@ def rewritten(turn: Turn, system: str, name: str, value: Value) -> str:
     return ""
 
 
+def is_watched(turn: Turn, system: str, name: str) -> bool:
+    """Whether an edit may be one rewriting too many, by what was counted until now; else `rewritten` lets it pass."""
+    if not turn.state.flips or turn.field(name).by == system:
+        return False
+    own = _recent(turn, name + RETURNS + system)
+    return own is not None and 2 * (own.count + 1) >= turn.rules.guard.flips
+
+
 def _recent(turn: Turn, place: str) -> Flip | None:
     """What was counted there, unless it began longer ago than the window."""
     flip = turn.state.flips.get(place)

@@ -128,6 +128,7 @@ class Rules:
     rank: Mapping[str, int] = field(init=False, repr=False, compare=False)
     field_set: frozenset[str] = field(init=False, repr=False, compare=False)
     additive: frozenset[str] = field(init=False, repr=False, compare=False)
+    followed: frozenset[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         sides = {system: side_of(self.lenses[system], self.fields) for system in self.systems}
@@ -135,6 +136,8 @@ class Rules:
         object.__setattr__(self, "field_set", frozenset((*self.fields, EXISTENCE)))
         additive = frozenset(name for name, policy in self.policies.items() if isinstance(policy, Sum | Union))
         object.__setattr__(self, "additive", additive)
+        followed = (name for name, policy in self.policies.items() if not isinstance(policy, Owner | Sum | Union))
+        object.__setattr__(self, "followed", frozenset(followed))
         object.__setattr__(self, "rank", {system: place for place, system in enumerate(self.systems)})
 
     def ignores_deletes(self, system: str) -> bool:

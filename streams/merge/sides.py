@@ -45,8 +45,9 @@ class Side:
         return self.lens.get(row, names)
 
     def put(self, values: Values, row: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
-        """These columns of `row` with the values written into it."""
-        written = self.lens.put(values, row)
+        """These columns of `row`, whole units of it, with the values written into them."""
+        part = None if row is None else {column: row.get(column) for column in columns}
+        written = self.lens.put(values, part)
         return {column: written.get(column) for column in columns}
 
     def shows(self, name: str, value: Value, row: Row | None) -> bool:

@@ -36,7 +36,7 @@ class StateError(StreamsError):
         return f"not a merge state: {self.reason}. Rebuild the table by a replay of the record log."
 
 
-class FieldState(msgspec.Struct, array_like=True):
+class FieldState(msgspec.Struct, array_like=True, gc=False):
     """The hub's value of one field: which version, since when (µs), and by whom."""
 
     value: Stored = None
@@ -45,7 +45,7 @@ class FieldState(msgspec.Struct, array_like=True):
     by: str = ""
 
 
-class Item(msgspec.Struct, array_like=True):
+class Item(msgspec.Struct, array_like=True, gc=False):
     """Something parked for a person. `number` is that of the verdict which parked it.
 
     `due_us` is when its fallback policy decides it (0: never). At "$" it is a delete (`edits` None) or edits against a
@@ -70,7 +70,7 @@ class Item(msgspec.Struct, array_like=True):
         return self.candidate if self.edits is None else tuple(self.edits.items())
 
 
-class SentUnit(msgspec.Struct, array_like=True):
+class SentUnit(msgspec.Struct, array_like=True, gc=False):
     """A unit of the command that is out, with the versions it brings."""
 
     base: dict[str, Stored] | None
@@ -78,7 +78,7 @@ class SentUnit(msgspec.Struct, array_like=True):
     versions: dict[str, int]
 
 
-class Sent(msgspec.Struct, array_like=True):
+class Sent(msgspec.Struct, array_like=True, gc=False):
     """The command that is out: sent, and not yet answered by its echo."""
 
     number: int
@@ -86,7 +86,7 @@ class Sent(msgspec.Struct, array_like=True):
     units: list[SentUnit]
 
 
-class Look(msgspec.Struct, array_like=True):
+class Look(msgspec.Struct, array_like=True, gc=False):
     """A look at a row of a system without a log, held while a command is out."""
 
     order: int
@@ -96,7 +96,7 @@ class Look(msgspec.Struct, array_like=True):
     load: bool = False
 
 
-class Flip(msgspec.Struct, array_like=True):
+class Flip(msgspec.Struct, array_like=True, gc=False):
     """How often a system returned to values of its own which others had replaced, and since when (µs).
 
     `previous` are these values, the last few. Of a system that writes over an owner's value it is the value that it
@@ -108,7 +108,7 @@ class Flip(msgspec.Struct, array_like=True):
     since_us: int
 
 
-class SystemState(msgspec.Struct, array_like=True):
+class SystemState(msgspec.Struct, array_like=True, gc=False):
     """What the merge knows of one system's row.
 
     `behind` has the version seen of every field whose version is another. `position` belongs to the row `local_id`;
@@ -132,7 +132,7 @@ class SystemState(msgspec.Struct, array_like=True):
     lost: list[Sent] = []
 
 
-class State(msgspec.Struct, array_like=True):
+class State(msgspec.Struct, array_like=True, gc=False):
     """One record. `version` counts versions, `decisions` verdicts; `loose` holds parked items that no row shows any
     more, by number; `flips` what is counted, by field and system, of those that rewrite each other, and of those that
     insist.

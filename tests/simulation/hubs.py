@@ -8,7 +8,7 @@ import msgspec
 from streams.merge import states
 from streams.merge.events import Changed, Decided, Event, Outcome, Planned, Verdict
 from streams.merge.goldens import Golden, golden
-from streams.merge.merge import merge
+from streams.merge.merge import merge, merge_generally
 from streams.merge.rules import Rules
 from tests.simulation.tables import Mistakes
 
@@ -44,7 +44,10 @@ class Step(msgspec.Struct, frozen=True, eq=False, gc=False):
 
 @dataclass
 class Hub:
-    """One partition's worth of the merge processor, holding one record."""
+    """One partition's worth of the merge processor, holding one record.
+
+    `twice`: every event is also merged by the general rules alone, from the bytes, and must come to the same.
+    """
 
     rules: Rules
     mistakes: Mistakes
@@ -52,6 +55,7 @@ class Hub:
     ruling: list[Rules] = field(default_factory=list)
     offset: int = 0
     data: bytes | None = None
+    twice: bool = False
     steps: list[Step] = field(default_factory=list)
     queues: dict[str, list[tuple[int, Planned]]] = field(default_factory=dict)
     crashes_between: int = 0
@@ -122,8 +126,11 @@ class Hub:
         if given.event is None:
             self._compare(self._step(offset, now, data, data, rules, None), data, data)
             return state, data, []
+        other = merge_generally(states.decode(data), given.event, rules) if self.twice and data is not None else None
         state, outcome = merge(state, given.event, rules)
         encoded = states.encode(state)
+        if other is not None and (other[1] != outcome or states.encode(other[0]) != encoded):
+            self.complaints.append(f"P3: offset {offset} is decided otherwise by the rules for all cases")
         if encoded == data:
             encoded = data
         else:

@@ -19,6 +19,8 @@ from tests.simulation.users import Users
 
 BEGIN_US = 4 * draws.HOUR_US
 A_DAY_US = 24 * draws.HOUR_US
+COMPARED = 4
+"""Of so many histories one has every event merged in both ways."""
 EXISTENCE_POLICIES: tuple[ExistencePolicy, ...] = ("update_wins", "delete_wins", "manual")
 MakeHub = Callable[[Rules, Mistakes], Hub]
 
@@ -42,6 +44,7 @@ class World:
         draws.refer(self.all_tables, self.profile.theme, Chance(self.seed + draws.ANOTHER_WORLD))
         self.skew = {name: self.random.choice(self.profile.skews_us) for name in self.tables}
         self.hub = self.make_hub(draws.rules(self.random, self.tables, self.profile), self.mistakes)
+        self.hub.twice = self.seed % COMPARED == 0
         self.sent = dict.fromkeys(self.tables, 0)
         self.served = dict.fromkeys(self.tables, 0)
         self.users = Users(self, triggers_left=self.random.choice((0, 0, 2, 4)))

@@ -7,7 +7,7 @@ from io import StringIO
 import pytest
 
 from tests.simulation.histories import run
-from tests.simulation.mutants import existence, fields, rows
+from tests.simulation.mutants import existence, fields, rows, uncontended
 from tests.simulation.mutants.planting import Mutant
 from tests.simulation.tables import Mistakes
 
@@ -22,6 +22,7 @@ MUTANTS: tuple[Mutant, ...] = (
     *existence.EXISTENCE,
     *existence.DECISIONS,
     *existence.WORLD,
+    *uncontended.UNCONTENDED,
 )
 QUIETLY = ("-q", "-x", "-rf", "--no-header", "-p", "no:cacheprovider")
 BY_NAME = {mutant.name: mutant for mutant in MUTANTS}

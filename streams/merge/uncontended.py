@@ -1,0 +1,127 @@
+"""The two cases that nearly all events are, when nobody contends anything: a user's edit of a row that shows the hub's
+values, and the echo of a command that was carried out as it was meant.
+
+They are merged by what changed alone. Everything here follows from the rules of `rows`, `fields` and `answers`: where a
+guard holds, they come to the same bytes, which the simulation compares (`tests/simulation/hubs.py`). Where it does not
+hold, nothing was changed, and they decide.
+"""
+
+from streams.merge import oscillation, planning, rows
+from streams.merge.events import Changed, Outcome
+from streams.merge.rules import Rules
+from streams.merge.sides import Side
+from streams.merge.states import Sent, State, SystemState
+from streams.merge.turns import Turn
+from streams.merge.values import Row, Value, Values
+
+
+def merged(state: State, event: Changed, rules: Rules) -> Outcome | None:
+    """What an event leads to that nobody contends, the state changed in place; None, and the state as it was, where it
+    is no such event."""
+    side = rules.sides.get(event.system)
+    entry = state.systems.get(event.system)
+    if side is None or entry is None or entry.image is None or event.after is None:
+        return None
+    if event.local_id != entry.local_id or event.position <= entry.position or event.failed is not None:
+        return None
+    before, after = entry.image, side.image(event.after)
+    if before.keys() != side.column_set or not _is_calm(state, rules):
+        return None
+    turn = Turn(state, rules, Outcome())
+    turn.at_us = event.at_us or event.ts_us
+    if event.command is None:
+        is_done = _edited(turn, event, entry, side, before, after)
+    else:
+        is_done = _echoed(turn, event, entry, before, after)
+    if not is_done:
+        return None
+    entry.position = event.position
+    rows.replace(entry, after)
+    _proceed(turn)
+    return turn.outcome
+
+
+def _is_calm(state: State, rules: Rules) -> bool:
+    """Whether the record lives, with all fields and systems of the rules, and nothing of it waits for a person."""
+    if state.loose or not (state.fields.keys() >= rules.field_set and state.systems.keys() >= rules.rank.keys()):
+        return False
+    return state.alive and not any([entry.dissent for entry in state.systems.values()])  # noqa: C419 a generator costs more
+
+
+def _edited(turn: Turn, event: Changed, entry: SystemState, side: Side, before: Row, after: Row) -> bool:
+    """An edit of fields of which the row showed the hub's version: each value is the hub's now."""
+    columns = [column for column in side.columns if before[column] != after[column]]
+    if not columns or side.unread:
+        return False
+    concerned = frozenset([name for column in columns for name in side.read_from[column]])
+    then, now = side.some(before, concerned), side.some(after, concerned)
+    if len(now) < len(concerned):
+        return False
+    edits = {name: value for name, value in now.items() if name not in then or then[name] != value}
+    for name in edits:
+        if name in entry.behind or name not in turn.rules.followed or oscillation.is_watched(turn, event.system, name):
+            return False
+    if edits:
+        _assign(turn, event, edits)
+    return True
+
+
+def _assign(turn: Turn, event: Changed, edits: Values) -> None:
+    """What follows a value is later than it, whatever its writer's clock says."""
+    state, system = turn.state, event.system
+    others = [entry.behind for name, entry in state.systems.items() if name != system]
+    for name, value in edits.items():
+        field = state.fields[name]
+        if field.by != system:
+            oscillation.rewritten(turn, system, name, value)
+        elif state.flips:
+            oscillation.rest(turn, name, value)
+        for behind in others:
+            behind.setdefault(name, field.version)
+        state.version += 1
+        field.ts_us = max(event.ts_us, field.ts_us + 1) if field.version > 0 else event.ts_us
+        field.value, field.version, field.by = value, state.version, system
+    turn.outcome.golden = True
+
+
+def _echoed(turn: Turn, event: Changed, entry: SystemState, before: Row, after: Row) -> bool:
+    """The echo of the update that is out: the row was as the command expected it, and is as it was to be."""
+    sent = entry.out
+    if sent is None or sent.op != "u" or event.command is None:
+        return False
+    if str(sent.number) != event.command.rpartition("/")[2] or not _is_carried_out(sent, before, after):
+        return False
+    entry.out = None
+    fields, behind = turn.state.fields, entry.behind
+    for unit in sent.units:
+        for name, version in unit.versions.items():
+            if version == fields[name].version:
+                behind.pop(name, None)
+            else:
+                behind[name] = version
+    return True
+
+
+def _is_carried_out(sent: Sent, before: Row, after: Row) -> bool:
+    """Whether every unit was written where it differed, and nothing else changed."""
+    wanted: dict[str, Value] = dict(before)
+    for unit in sent.units:
+        base, new = unit.base, unit.set
+        if base is None or new is None or base == new or base.keys() != new.keys():
+            return False
+        for column, value in base.items():
+            if column not in before or before[column] != value:
+                return False
+        wanted.update(new)
+    return wanted == after
+
+
+def _proceed(turn: Turn) -> None:
+    """Plan for each system that lacks something; of a record that lives, one that lacks nothing is told nothing."""
+    state = turn.state
+    if state.flips:
+        oscillation.forget_past(turn)
+    for system in turn.rules.systems:
+        entry = state.systems[system]
+        if entry.out is None and (entry.behind or entry.image is None):
+            planning.plan(turn, system)

@@ -1,0 +1,51 @@
+"""Mistakes in the two cases that are merged by what changed alone."""
+
+from tests.simulation.mutants.planting import Mutant, edit
+
+UNCONTENDED = (
+    Mutant("an uncontended edit on a row that is behind", edit("uncontended._edited", "name in entry.behind or ", "")),
+    Mutant(
+        "an uncontended edit of a field that its policy has a say in",
+        edit("uncontended._edited", "name not in turn.rules.followed or ", ""),
+    ),
+    Mutant(
+        "an uncontended edit while something waits",
+        edit("uncontended._is_calm", "not any([entry.dissent for entry in state.systems.values()])", "True"),
+    ),
+    Mutant(
+        "an uncontended edit forgets what others have seen",
+        edit("uncontended._assign", "behind.setdefault(name, field.version)", "behind[name] = field.version"),
+    ),
+    Mutant(
+        "an uncontended edit keeps its own clock",
+        edit("uncontended._assign", "max(event.ts_us, field.ts_us + 1)", "event.ts_us"),
+    ),
+    Mutant(
+        "rewriting is not counted where it is uncontended",
+        edit("uncontended._assign", "oscillation.rewritten(turn, system, name, value)", "pass"),
+    ),
+    Mutant(
+        "an uncontended repeat is merged again",
+        edit("uncontended.merged", "event.position <= entry.position", "False"),
+    ),
+    Mutant(
+        "any echo is taken for the one of the command that is out",
+        edit("uncontended._echoed", 'str(sent.number) != event.command.rpartition("/")[2] or ', ""),
+        tests="test_uncontended.py",
+        survives="another command's echo would have to leave the very row that the one which is out was to leave",
+    ),
+    Mutant(
+        "an echo with another's edit is taken for a clean one",
+        edit("uncontended._is_carried_out", "return wanted == after", "return True"),
+    ),
+    Mutant(
+        "an echo from a row that was not expected is taken for a clean one",
+        edit("uncontended._is_carried_out", "column not in before or before[column] != value", "False"),
+        tests="test_uncontended.py",
+        survives="its versions are the hub's by then, unless yet another edit came between",
+    ),
+    Mutant(
+        "a clean echo shows the hub's version, whichever it brought",
+        edit("uncontended._echoed", "behind[name] = version", "behind.pop(name, None)"),
+    ),
+)
