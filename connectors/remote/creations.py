@@ -25,6 +25,10 @@ UNKNOWN = (
     "the answer to a create was lost, and whether a row was made is not known: the application offers neither an "
     "idempotency key, nor a marker, nor a search by natural key"
 )
+UNSEARCHABLE = (
+    "{reason}. The application offers no search by {columns}: if a row with the same is in the way, it joins the "
+    "record when the next sweep tells it; if none is, `duplex conflicts retry {record}` tries again"
+)
 AMBIGUOUS = "the answer to a create was lost, and several rows may be the one that was made: {ids}"
 
 NOWHERE = Seen(None, 0, False)
@@ -121,13 +125,21 @@ class Creation:
         number = self._engine.numbers.take()
         try:
             made = await self._api.create(self._writer.columns.typed(values), self._command.id)
-        except RowRefusedError:
+        except RowRefusedError as error:
             self._writer.ledger.withdraw(self._command)
-            self._require_told(self._living(await self._twins(wanted) or ()))
-            raise
+            raise await self._refusal(error, wanted) from error
         self._engine.writes.happened((self._resource.entity, made.local_id))
         left = self._writer.seen(made.local_id, made, number)
         return await (self._made_earlier(left, wanted) if is_again else self._made(left))
+
+    async def _refusal(self, error: RowRefusedError, wanted: Mapping[str, Any]) -> RowRefusedError:
+        """What to say of a row that was not taken. Raises TwinUnseenError where another stands in its way, unseen."""
+        twins, match = await self._twins(wanted), self._resource.spec.match
+        self._require_told(self._living(twins or ()))
+        if twins is not None or any(wanted.get(name) is None for name in match) or not match:
+            return error
+        columns, reason = ", ".join(match), error.reason.rstrip(".")
+        return self._writer.refused(UNSEARCHABLE.format(reason=reason, columns=columns, record=self._command.record_id))
 
     async def _made_earlier(self, now: Seen, wanted: Mapping[str, Any]) -> Result:
         """The row is surely ours, and was made by an earlier attempt. Who changed it since, a user or the application

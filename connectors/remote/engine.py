@@ -12,6 +12,7 @@ from connectors.errors import RefusedError, UnreachableError
 from connectors.remote.api import Api, Found
 from connectors.remote.looks import Creates, Numbers, Row, RowLocks, Writes
 from connectors.remote.marks import GONE, Mark, Marks
+from connectors.remote.outages import Reach
 from connectors.remote.surroundings import Surroundings
 from connectors.remote.values import Columns
 
@@ -73,6 +74,7 @@ class Engine:
     clock: Clock
     numbers: Numbers
     marks: Marks
+    reach: Reach
     locks: RowLocks = field(default_factory=RowLocks)
     writes: Writes = field(default_factory=Writes)
     creates: Creates = field(default_factory=Creates)
@@ -94,7 +96,8 @@ class Engine:
         """One that goes on where the notes say that the last one ended."""
         last = surroundings.notes.get(NUMBER_NOTE)
         numbers = Numbers(clock.now_us, int(last) if last else 0)
-        return cls(system, apis, surroundings, clock, numbers, Marks(surroundings.notes))
+        reach = Reach(system, surroundings.notes, clock)
+        return cls(system, apis, surroundings, clock, numbers, Marks(surroundings.notes), reach)
 
     def resources(self, specs: Sequence[TableSpec]) -> dict[str, Resource]:
         """The resources of these entities. Raises RefusedError for a table that the application has not."""

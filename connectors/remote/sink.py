@@ -55,7 +55,7 @@ class RemoteSink:
         for effect in done.values():
             if isinstance(effect, ConnectorsError):
                 raise effect
-        metrics.DOWN.labels(self._engine.system).set(0)
+        await self._engine.reach.back("writing")
         self._trouble.clear()
         effects = [effect for command in commands if isinstance(effect := done[command.id], Effect)]
         return [*effects, *self._parking.unreported()]
@@ -95,7 +95,7 @@ class RemoteSink:
                 if await self._set_aside(command, error):
                     done[command.id] = Effect(command.id, None, str(error))
                     continue
-                _down(self._engine.system, error)
+                await self._engine.reach.lost("writing", error)
                 return done | {one.id: error for one in commands[place:]}
         return done
 
@@ -162,9 +162,3 @@ class RemoteSink:
 
 def _answered(result: Result) -> Effect:
     return Effect(result.command, result.outcome, result.error, result)
-
-
-def _down(system: str, error: ConnectorsError) -> None:
-    """Say that the application is down; that Kafka is away is said elsewhere."""
-    if not isinstance(error, UnreachableError) or error.system == system:
-        metrics.DOWN.labels(system).set(1)

@@ -12,9 +12,8 @@ from typing import Any, Protocol
 import structlog
 
 from connectors.base import Batch, TableSpec
-from connectors.errors import UnreachableError
+from connectors.errors import RefusedError, UnreachableError
 from connectors.http.urgency import urgent
-from connectors.remote import metrics
 from connectors.remote.deliveries import Deliveries
 from connectors.remote.engine import Engine, Resource
 from connectors.remote.hints import HintReader
@@ -65,13 +64,11 @@ class RemoteSource:
         try:
             while True:
                 piece = await self._next(pieces, tasks)
-                metrics.DOWN.labels(engine.system).set(0)
                 if piece.changes:
                     await engine.before_telling(piece.marks)
                 yield Batch(piece.changes, piece)
-        except UnreachableError as error:
-            if error.system == engine.system:
-                metrics.DOWN.labels(engine.system).set(1)
+        except (UnreachableError, RefusedError) as error:
+            await engine.reach.lost("reading", error)
             raise
         finally:
             for task in tasks:
@@ -123,6 +120,7 @@ class RemoteSource:
             job, due = ready[place]
             with urgent(due.priority):
                 piece = await job.step()
+            await self._engine.reach.back("reading")
             if piece.changes or piece.marks or piece.notes:
                 await pieces.put(piece)
 

@@ -109,13 +109,15 @@ class Teller:
         async with engine.alone_at((self.resource.entity, local_id)):
             number = engine.numbers.take()
             try:
-                return local_id, await api.get(local_id), number
+                found = await api.get(local_id)
             except RowRefusedError as error:
                 metrics.LOOKS.labels(engine.system, flow, "refused").inc()
                 log.warning("a row is not shown by its application", system=engine.system, row=local_id, why=str(error))
                 return None
             except AnswerLostError as error:
                 raise engine.unreachable(str(error)) from error
+            await engine.reach.back("reading")
+            return local_id, found, number
 
     def _change(self, local_id: str, found: Found | None, order: int, marker: Operation | None = None) -> Change:
         op: Operation = marker or ("d" if found is None else "r" if self.loading else "u")

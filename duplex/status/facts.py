@@ -68,6 +68,22 @@ class Sweep(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None = None
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """A system that does not answer, or does not let us in: since when and until when that was tried (us UTC; `last_us`
+    to the minute), what it said last, the key of the project file to look at, and how many commands wait for it.
+
+    `is_read`: it gives its rows nevertheless. None waiting: that could not be seen.
+    """
+
+    system: str
+    since_us: int
+    last_us: int
+    reason: str
+    setting: str
+    is_read: bool
+    waiting: int | None = None
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The pipeline now. Numbers that could not be had are None; `problems` then says why.
 
@@ -92,9 +108,11 @@ class Status(msgspec.Struct, kw_only=True):
     deadletters: int | None = None
     parked_commands: dict[str, int] = {}
     sweeps: list[Sweep] = []
+    outages: list[Outage] = []
     problems: list[Problem] = []
 
     @property
     def ok(self) -> bool:
-        """Running, healthy, and nothing that stops it."""
-        return bool(self.running) and self.healthy is not False and not any(each.fatal for each in self.problems)
+        """Running, healthy, every system answers, and there is nothing that stops it."""
+        stopped = self.outages or any(each.fatal for each in self.problems)
+        return bool(self.running) and self.healthy is not False and not stopped

@@ -14,7 +14,7 @@ from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
 from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
-from duplex.status import sweeps
+from duplex.status import outages, sweeps
 from duplex.status.facts import Hop, Problem, Refusal, Status, trouble
 from duplex.supervisor import presence
 from duplex.surroundings import lent_to_check
@@ -174,8 +174,16 @@ async def _systems(status: Status, composed: Composition) -> None:
             status.problems += [Problem(each.system, each.what, each.remedy, each.fatal) for each in problems]
             await _backlog(status, name, connector)
             if isinstance(connector, RemoteConnector):
-                tables = {spec.entity: spec.table for spec in composed.specs[name]}
-                status.sweeps += await sweeps.of_system(composed.kafka, composed.topics.notes(name), name, tables)
+                await _notes(status, composed, name)
+
+
+async def _notes(status: Status, composed: Composition, system: str) -> None:
+    """What an application's notes say: how its sweeps stand, and whether it answers."""
+    notes, is_whole = await sweeps.notes(composed.kafka, composed.topics.notes(system))
+    found = [sweeps.sweep(system, one.entity, one.table, notes, is_whole=is_whole) for one in composed.specs[system]]
+    status.sweeps += found
+    outage = outages.outage(system, notes, outages.waiting(system, status.hops, [one.waiting for one in found]))
+    status.outages += [outage] if outage is not None else []
 
 
 async def _backlog(status: Status, system: str, connector: Connector) -> None:

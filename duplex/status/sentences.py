@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 
-from duplex.status.facts import Hop, Refusal, Status, Sweep
+from duplex.status.facts import Hop, Outage, Refusal, Status, Sweep
 
 MANY = 10_000
 
@@ -17,6 +17,8 @@ def sentences(status: Status, now_s: float) -> Iterator[str]:
         yield from _sweep(sweep, now_s, runs=status.running is not None)
     if status.last_event_ms is not None:
         yield f"The last change came {ago(now_s - status.last_event_ms / 1000)} ago."
+    for outage in status.outages:
+        yield _outage(outage, now_s, runs=status.running is not None)
     yield from _incidents(status, now_s)
     for problem in status.problems:
         yield f"{'PROBLEM' if problem.fatal else 'Note'}: {problem.where}: {problem.what}. To do: {problem.remedy}"
@@ -67,6 +69,22 @@ def _sweep(sweep: Sweep, now_s: float, *, runs: bool) -> Iterator[str]:
         waiting = entries(sweep.waiting, "command waits", "commands wait")
         why = f"the application makes trouble about single rows of {sweep.entity}"
         yield f"Sink {sweep.system}: {waiting} to be tried again, for {why}."
+
+
+def _outage(outage: Outage, now_s: float, *, runs: bool) -> str:
+    what = "takes nothing" if outage.is_read else "does not answer"
+    since, last = ago(now_s - outage.since_us / 1e6), ago(now_s - outage.last_us / 1e6)
+    waits = ""
+    if outage.waiting:
+        many = entries(
+            outage.waiting, "command waits for it, and goes out", "commands wait for it, and go out in order"
+        )
+        waits = f" {many} when it is back."
+    tried = "" if runs else f" That was last tried {last} ago; `duplex run` tries again."
+    return (
+        f"DOWN: {outage.system} {what}, for {since} now. The last answer: {outage.reason}.{waits}{tried} "
+        f"To do: look at {outage.setting}, and at the application."
+    )
 
 
 def _hop(hop: Hop) -> str:

@@ -23,12 +23,18 @@ _progress = msgspec.msgpack.Decoder(Progress)
 _mark = msgspec.msgpack.Decoder(Mark)
 
 
+async def notes(kafka: broker.Options, topic: str) -> tuple[Notes, bool]:
+    """A system's notes by name, and whether these are all of them. Raises BrokerError."""
+    found, is_whole = await _read(kafka, topic, None)
+    if not is_whole:
+        found, _ = await _read(kafka, topic, NEWEST_NOTES)
+    return found, is_whole
+
+
 async def of_system(kafka: broker.Options, topic: str, system: str, tables: Mapping[str, str]) -> list[Sweep]:
     """The sweeps of these entities, each with its table, as the notes on this topic say. Raises BrokerError."""
-    notes, is_whole = await _read(kafka, topic, None)
-    if not is_whole:
-        notes, _ = await _read(kafka, topic, NEWEST_NOTES)
-    return [sweep(system, entity, table, notes, is_whole=is_whole) for entity, table in tables.items()]
+    found, is_whole = await notes(kafka, topic)
+    return [sweep(system, entity, table, found, is_whole=is_whole) for entity, table in tables.items()]
 
 
 def sweep(system: str, entity: str, table: str, notes: Notes, *, is_whole: bool) -> Sweep:

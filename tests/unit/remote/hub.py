@@ -16,7 +16,7 @@ from connectors.remote.settings import read_settings
 from connectors.remote.surroundings import Surroundings
 from schemas.messages import Change, Command, Unit
 from streams.merge import states
-from streams.merge.events import Answered, Event, Looked, Planned
+from streams.merge.events import Answered, Event, Looked, Nudged, Planned
 from streams.merge.merge import merge
 from streams.merge.rules import Newest, Rules
 from streams.merge.values import Row
@@ -74,6 +74,16 @@ class Hub:
         )  # fmt: skip
         self._give(result.record_id, event)
 
+    def retry(self, record: str) -> None:
+        """`duplex conflicts retry`."""
+        self._give(record, Nudged(reason="retry"))
+
+    def refusals(self) -> dict[str, set[str]]:
+        """By record: the systems that have refused something of it, and still lack it."""
+        held = {record: states.decode(data).systems for record, data in self.records.items()}
+        found = {record: {name for name, one in systems.items() if one.refused} for record, systems in held.items()}
+        return {record: names for record, names in found.items() if names}
+
     def _give(self, record: str, event: Event) -> None:
         self.offset += 1
         data = self.records.get(record)
@@ -113,14 +123,15 @@ class Side:
         self._notes, self._hooks = DictNotes(), SentHooks(self.application)
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """A process begins; what the last one left is in its notes and in the hub."""
+    async def start(self, reading: bool = True) -> None:
+        """A process begins; what the last one left is in its notes and in the hub. It may only write for now."""
         records = [{"resource": "members", "id": "id"}]
         options = {"flows": {"members": self._flows}, "webhook": {"records": records}}
         settings = read_settings(self.name, options, ["members"])
         connector = RemoteConnector(self.name, {"members": MemoryApi(self.members)}, settings, self.clock)
         connector.attach(Surroundings(self._notes, self._hooks))
-        self._tasks = [asyncio.create_task(work) for work in (self._read(connector), self._write(connector))]
+        works = [self._write(connector), *([self._read(connector)] if reading else [])]
+        self._tasks = [asyncio.create_task(work) for work in works]
 
     async def crash(self) -> None:
         """The process ends in the middle of whatever it does."""
