@@ -15,7 +15,6 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from duplex.embedded.processes import free_port
 from tests.acceptance.shops import Shop
@@ -119,14 +118,29 @@ class Blog:
         return number
 
 
-@asynccontextmanager
-async def published(blog: Blog) -> AsyncIterator[str]:
-    """The blog on a loopback port."""
-    application = web.Application()
-    for path in ("/members", "/members/{id}"):
-        application.router.add_route("*", path, blog.serve)
-    async with TestServer(application) as server:
-        yield str(server.make_url("")).rstrip("/")
+@dataclass
+class Doors:
+    """A server of the blog on one loopback port, that can be shut and opened."""
+
+    blog: Blog
+    port: int = field(default_factory=free_port)
+    runner: web.AppRunner | None = None
+
+    async def open(self) -> str:
+        """Serve; the address."""
+        application = web.Application()
+        for path in ("/members", "/members/{id}"):
+            application.router.add_route("*", path, self.blog.serve)
+        self.runner = web.AppRunner(application, shutdown_timeout=1.0)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port, reuse_address=True).start()
+        return f"http://127.0.0.1:{self.port}"
+
+    async def shut(self) -> None:
+        """Nobody is at the address. May be called twice."""
+        runner, self.runner = self.runner, None
+        if runner is not None:
+            await runner.cleanup()
 
 
 @dataclass
@@ -135,6 +149,7 @@ class Joined:
 
     shop: Shop
     blog: Blog
+    doors: Doors
 
     @property
     def folder(self) -> Path:
@@ -166,6 +181,12 @@ class Joined:
         supervisor = self.shop.process.pid
         await kill(lambda: part({supervisor}, *words), *words)
 
+    async def outages(self) -> list[dict[str, Any]]:
+        """What `duplex status` says of applications that do not answer."""
+        _, out, _ = await self.shop.call("status", "--json")
+        found: list[dict[str, Any]] = json.loads(out)["outages"]
+        return found
+
     async def gone(self, email: str) -> None:
         """Wait until neither has this person."""
 
@@ -186,20 +207,20 @@ async def joined(folder: Path, pipeline: str, bootstrap: str, new_database: NewD
     await shop.execute(crm, PEOPLE)
     port = free_port()
     blog.hook = f"http://127.0.0.1:{port}/hooks/blog"
-    async with published(blog) as url:
-        changes = (("PIPELINE", pipeline), ("URL", url), ("PORT", str(port)))
-        text = PROJECT
-        for old, new in changes:
-            text = text.replace(old, new)
-        (folder / "duplex.yaml").write_text(text)
-        try:
-            await shop.json("apply")
-            await shop.start()
-            await shop.running()
-            yield Joined(shop, blog)
-        finally:
-            if shop.process is not None:
-                await shop.stop()
+    doors = Doors(blog)
+    text = PROJECT
+    for old, new in (("PIPELINE", pipeline), ("URL", await doors.open()), ("PORT", str(port))):
+        text = text.replace(old, new)
+    (folder / "duplex.yaml").write_text(text)
+    try:
+        await shop.json("apply")
+        await shop.start()
+        await shop.running()
+        yield Joined(shop, blog, doors)
+    finally:
+        if shop.process is not None:
+            await shop.stop()
+        await doors.shut()
 
 
 async def taken(url: str) -> bool:

@@ -1,5 +1,6 @@
 """An application without a log and a database, kept in step both ways by the real program."""
 
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -74,6 +75,30 @@ async def test_an_application_that_is_away_gets_everything_when_it_returns(both:
         await both.sql(f"update people set name = '{name}' where email = 'hal@example.org'")
     both.blog.away = False
     await both.agree("hal@example.org", name="Hal")
+
+
+async def test_status_says_since_when_it_is_down_what_it_said_and_what_waits(both: Joined) -> None:
+    await both.doors.shut()
+    began_us = time.time_ns() // 1000
+    await both.sql("insert into people (email, name) values ('ivy@example.org', 'Ivy')")
+    await eventually(lambda: waits(both), timeout_s=90, message="status does not tell of the outage")
+    (outage,) = await both.outages()
+    assert began_us <= outage["since_us"] <= outage["last_us"] and "no connection" in outage["reason"]
+    code, out, _ = await both.shop.call("status")
+    assert code == 1 and ("DOWN: blog does not answer" in out or "DOWN: blog takes nothing" in out)
+    assert "1 command waits for it" in out and "systems.blog.url" in out
+    await both.doors.open()
+    await both.agree("ivy@example.org", name="Ivy")
+    await eventually(lambda: up(both), timeout_s=60, message="status still tells of the outage")
+    assert both.blog.writes.count("POST ivy@example.org") == 1
+
+
+async def waits(both: Joined) -> bool:
+    return any(outage["waiting"] for outage in await both.outages())
+
+
+async def up(both: Joined) -> bool:
+    return not await both.outages()
 
 
 async def test_nothing_is_lost_or_doubled_by_a_kill(both: Joined) -> None:
