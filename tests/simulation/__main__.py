@@ -5,7 +5,8 @@ import sys
 from typing import get_args
 
 from tests.simulation import baselines
-from tests.simulation.campaigns import Campaign, Reporter, play
+from tests.simulation.campaigns import MERGE, Campaign, Reporter, parser, play
+from tests.simulation.tallies import Tally
 from tests.simulation.themes import Theme
 
 
@@ -17,20 +18,16 @@ def main() -> int:
     if given.baseline is not None:
         print(baselines.report(given.baseline, campaign, given.workers))
         return 0
-    tally = play(campaign, given.workers, Reporter(campaign))
+    tally = play(campaign, given.workers, Reporter[Tally](campaign))
     print(tally)
     return 1 if tally.violations else 0
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("replay", nargs="?", type=int, metavar="SEED", help="replay this one history")
-    parser.add_argument("--histories", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1, help="of the first history; the next ones follow")
-    parser.add_argument("--workers", type=int, default=1, help="processes; the outcome is the same for any number")
-    parser.add_argument("--theme", choices=get_args(Theme), help="what all histories are about; else the seed decides")
-    parser.add_argument("--baseline", choices=baselines.NAMES, help="what another way of merging would have lost")
-    return parser.parse_args()
+    found = parser(MERGE.module, __doc__, histories=1000)
+    found.add_argument("--theme", choices=get_args(Theme), help="what all histories are about; else the seed decides")
+    found.add_argument("--baseline", choices=baselines.NAMES, help="what another way of merging would have lost")
+    return found.parse_args()
 
 
 if __name__ == "__main__":

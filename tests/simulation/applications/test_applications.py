@@ -6,11 +6,12 @@ import sys
 
 import pytest
 
-from tests.simulation.applications.campaigns import Campaign, play
+from tests.simulation.applications.campaigns import play
 from tests.simulation.applications.faults import BY_NAME, FAULTS, search
 from tests.simulation.applications.histories import run
 from tests.simulation.applications.tallies import FAULTS as MISHAPS
 from tests.simulation.applications.tallies import FLOOR_HISTORIES, Tally
+from tests.simulation.campaigns import Campaign
 
 FIRST, COUNT = 100, 45
 MOST_MISSING = 2
