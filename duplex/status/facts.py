@@ -84,13 +84,27 @@ class Outage(msgspec.Struct, frozen=True, kw_only=True):
     waiting: int | None = None
 
 
+class Stage(msgspec.Struct, frozen=True):
+    """A source, a processor or a sink: how much lies before it, and how much of it is done in a second."""
+
+    name: str
+    behind: int
+    per_second: float
+
+    @property
+    def seconds(self) -> float:
+        """How long it needs for what lies before it now; infinite where nothing moves."""
+        return self.behind / self.per_second if self.per_second > 0 else float("inf")
+
+
 class Status(msgspec.Struct, kw_only=True):
     """The pipeline now. Numbers that could not be had are None; `problems` then says why.
 
     `applied`: whether `duplex apply` ever ran for it; None: that could not be seen.
 
     `unpublished` are log entries per system that are not on Kafka yet; `last_event_ms` is when the newest change
-    was appended to a record log (UTC); `counters` are sums of the running processes' own counts.
+    was appended to a record log (UTC); `counters` are sums of the running processes' own counts; `bottleneck` is the
+    stage that the others wait for, if there is a backlog.
     """
 
     pipeline: str
@@ -109,6 +123,7 @@ class Status(msgspec.Struct, kw_only=True):
     parked_commands: dict[str, int] = {}
     sweeps: list[Sweep] = []
     outages: list[Outage] = []
+    bottleneck: Stage | None = None
     problems: list[Problem] = []
 
     @property

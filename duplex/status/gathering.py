@@ -14,7 +14,7 @@ from duplex import broker, catalog, composition, lookups, systems, topics
 from duplex.composition import Composition
 from duplex.deadletters import reading as letters
 from duplex.errors import DuplexError
-from duplex.status import outages, sweeps
+from duplex.status import bottlenecks, outages, sweeps
 from duplex.status.facts import Hop, Problem, Refusal, Status, trouble
 from duplex.supervisor import presence
 from duplex.surroundings import lent_to_check
@@ -60,6 +60,8 @@ async def gather(loaded: Loaded) -> Status:
         composed = await composition.composed(loaded)
         status.refusals = await _refusals(composed)
         await _systems(status, composed)
+        if status.running is not None:
+            status.bottleneck = await bottlenecks.measured(_address(status.running), status.hops, status.unpublished)
     except (catalog.CatalogMissingError, broker.BrokerError) as error:
         status.problems.append(Problem(error.where, f"{error.what}: {error.why}", error.remedy))
     except (DuplexError, StreamsError, ConnectorsError) as error:
@@ -67,8 +69,12 @@ async def gather(loaded: Loaded) -> Status:
     return status
 
 
+def _address(running: presence.Running) -> str:
+    return f"http://{'127.0.0.1' if running.host == '0.0.0.0' else running.host}:{running.port}"
+
+
 async def _supervisor(status: Status, running: presence.Running) -> None:
-    base = f"http://{'127.0.0.1' if running.host == '0.0.0.0' else running.host}:{running.port}"
+    base = _address(running)
     timeout = aiohttp.ClientTimeout(total=HTTP_TIMEOUT_S)
     try:
         async with aiohttp.ClientSession(base, timeout=timeout) as client:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 
+from duplex.status import bottlenecks
 from duplex.status.facts import Hop, Outage, Refusal, Status, Sweep
 
 MANY = 10_000
@@ -46,6 +47,8 @@ def _way(status: Status) -> Iterator[str]:
     idle = len(status.hops) - len(behind)
     if idle and not behind and status.applied is not False:
         yield f"Every consumer is up to date ({idle})."
+    if status.bottleneck is not None:
+        yield bottlenecks.sentence(status.bottleneck)
     for system, count in status.parked_commands.items():
         if count:
             yield f"Sink {system}: {entries(count, 'command waits', 'commands wait')} for a row they refer to."
