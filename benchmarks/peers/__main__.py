@@ -27,6 +27,7 @@ from benchmarks.peers.symmetric import SymmetricDS
 from benchmarks.peers.turns import Made, Plan, Turns
 from benchmarks.stage import Scale, Stage
 from duplex import logs
+from duplex.embedded.home import default_home
 
 PEERS = ("debezium", "symmetricds", "bucardo", "native")
 OWN = ("processor", "merge", "capture", "sink")
@@ -53,7 +54,7 @@ async def _measured(arguments: argparse.Namespace, console: Console) -> None:
         for failure in turns.failures:
             keep(results.Failed(failure))
         for name in arguments.own:
-            scale = Scale(arguments.rounds, quick=arguments.quick)
+            scale = Scale(arguments.own_rounds, quick=arguments.quick)
             for sample in await measured(name, stage, scale, console):
                 keep(results.Made(name, sample))
     finally:
@@ -127,12 +128,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--single", type=int, default=40_000, help="changes of a load in one-row transactions")
     parser.add_argument("--bulk", type=int, default=40, help="statements of 1,000 rows of a load")
     parser.add_argument("--rates", type=_rates, default=(500, 2000), help="changes a second for latencies: 500,2000")
-    parser.add_argument("--secs", type=int, default=15, help="how long each rate lasts")
+    parser.add_argument("--secs", type=int, default=12, help="how long each rate lasts")
     parser.add_argument("--no-capture", action="store_true", help="without capture alone")
     parser.add_argument("--no-outcomes", action="store_true", help="without edits on both sides")
     parser.add_argument("--own", type=_names, default=OWN, help="our own benchmarks that bars need; '' for none")
+    parser.add_argument("--own-rounds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="tiny sizes for our own benchmarks")
-    default = Path(f"peers-{time.strftime('%Y%m%d-%H%M%S')}.jsonl")
+    default = default_home().root.parent / "benchmarks" / f"peers-{time.strftime('%Y%m%d-%H%M%S')}.jsonl"
     parser.add_argument("--results", type=Path, default=default, help="the file that gets a line per figure")
     parser.add_argument("--read", type=Path, metavar="FILE", help="measure nothing: print what a file says")
     arguments = parser.parse_args()

@@ -98,6 +98,9 @@ SYMMETRIC = Archives(
         "org.postgresql:postgresql:42.7.7",
         # It calls a class that the version its own description names does not have yet.
         "org.apache.commons:commons-lang3:3.18.0",
+        # Named by ranges of versions elsewhere, which a lock cannot keep.
+        "org.bouncycastle:bcprov-jdk18on:1.81",
+        "org.bouncycastle:bcutil-jdk18on:1.81",
     ),
     without=("org.jumpmind.symmetric:symmetric-wrapper",),
 )

@@ -20,7 +20,7 @@ from benchmarks.stage import Stage
 from duplex.embedded.java import Java
 from duplex.embedded.processes import LOOPBACK, free_port
 
-START_LIMIT_S = 180.0
+START_LIMIT_S = 600.0
 MEMORY = ("-Xms512m", "-Xmx2g", "-XX:+UseG1GC")
 BATCH = "5000"
 LOGGING = """

@@ -69,7 +69,10 @@ class Ours:
     async def pause(self) -> None:
         """Its sources stand still; what is captured waits in the source's log."""
         children.must_run(self.name, self._program, self.log)
-        for source in self._sources():
+        sources = self._sources()
+        if not sources:
+            raise PeerError(self.name, "it runs no source that could be paused", self.log)
+        for source in sources:
             source.send_signal(signal.SIGSTOP)
 
     async def resume(self) -> None:
@@ -123,11 +126,17 @@ class Ours:
         return {"KAFKA_BOOTSTRAP_SERVERS": self.bootstrap, "CRM_DSN": self.pair.source, "ERP_DSN": self.pair.target}
 
     def _sources(self) -> list[psutil.Process]:
-        words = [(child, child.cmdline()) for child in children.tree(self.pids()) if child.is_running()]
-        return [child for child, line in words if "duplex.child" in line and "source" in line]
+        return [child for child in children.tree(self.pids()) if {"duplex.child", "source"} <= set(_words(child))]
 
     async def _quiet(self) -> bool:
         children.must_run(self.name, self._program, self.log)
         project = load(self.project, {**os.environ, **self._environment()}).project
         wanted = [(hop.group, hop.topic) for hop in hops(project)]
         return not any(lag.messages for lag in await broker.lags(client_options(project.kafka), wanted))
+
+
+def _words(process: psutil.Process) -> list[str]:
+    try:
+        return list(process.cmdline())
+    except psutil.Error:
+        return []

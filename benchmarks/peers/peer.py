@@ -1,6 +1,7 @@
 """What the comparison asks of a pipeline. Every peer keeps `item` of one pair of databases in step."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from benchmarks.peers.pairs import Pair
@@ -22,6 +23,11 @@ class Peer(Protocol):
 
     @property
     def stamped(self) -> bool: ...
+
+    @property
+    def log(self) -> Path | None:
+        """What it says, while it has not been stopped; None where it has no log of its own."""
+        ...
 
     async def start(self) -> None:
         """Install it and run it. Whether changes arrive is asked afterwards. Raises PeerError."""

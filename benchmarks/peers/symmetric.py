@@ -17,7 +17,7 @@ from benchmarks.peers.patience import eventually
 from duplex.embedded.java import Java
 from duplex.embedded.processes import LOOPBACK, free_port
 
-START_LIMIT_S = 240.0
+START_LIMIT_S = 600.0
 PERIOD_MS = 50
 MEMORY = ("-Xms512m", "-Xmx2g", "-XX:+UseG1GC")
 QUIET_S = 0.7

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import asyncpg
 
@@ -15,16 +16,20 @@ from benchmarks.peers.patience import PeerError
 from benchmarks.peers.peer import Peer, Relay
 from benchmarks.report import Sample
 from benchmarks.stage import Stage
+from duplex.embedded.processes import tail
 from duplex.errors import DuplexError
 
 Made = Callable[[Pair], Peer]
 Measure = Callable[[Peer], Awaitable[Sample]]
+# Java compiles what runs often: its first drains are half as fast.
+JAVA = ("debezium", "symmetricds")
+CAPTURES = 3
 FAILURES = (PeerError, DuplexError, OSError, RuntimeError, asyncpg.PostgresError)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much to measure. `warm` drains come first and are not kept: Java's first ones are half as fast.
+    """How much to measure. `warm` drains of programs in Java come first and are not kept; of others, one at most.
 
     `rates` in changes a second, for `time_s` each.
     """
@@ -71,7 +76,7 @@ class Turns:
         async with self._kept_apart(peer):
             await peer.start()
             await settled(peer)
-            for number in range(self.plan.warm):
+            for number in range(self.plan.warm if name in JAVA else min(1, self.plan.warm)):
                 sample = await drain(self.stage, peer, self.plan.size, -1 - number)
                 self.say(f"warm: {told(sample)}")
             await peer.rest()
@@ -80,10 +85,10 @@ class Turns:
         plan = self.plan
         for number in range(plan.rounds):
             await self._each(number, lambda peer, number=number: drain(self.stage, peer, plan.size, number))  # type: ignore[misc]
-            if plan.captures:
+            if plan.captures and number < CAPTURES:
                 await self._each(number, lambda peer, number=number: self._capture(peer, number), self._relays())  # type: ignore[misc]
         for rate in plan.rates:
-            for number in range(max(1, plan.rounds // 2)):
+            for number in range(max(1, plan.rounds // 5)):
                 await self._each(
                     number,
                     lambda peer, rate=rate, number=number: latency(self.stage, peer, rate, plan.time_s, number),  # type: ignore[misc]
@@ -115,7 +120,7 @@ class Turns:
         try:
             yield
         except FAILURES as error:
-            self._failed(peer.name, error)
+            self._failed(peer.name, error, peer.log)
             await self._stopped(peer)
 
     async def _stopped(self, peer: Peer) -> None:
@@ -126,9 +131,11 @@ class Turns:
             except FAILURES as error:
                 self._failed(peer.name, error)
 
-    def _failed(self, name: str, error: BaseException) -> None:
+    def _failed(self, name: str, error: BaseException, log: Path | None = None) -> None:
         self.failures.append(f"{name}: {error}")
         self.say(f"FAILED {name}: {error}")
+        if log is not None:
+            self.say(f"the end of its log:\n{tail(log)}")
 
 
 def told(sample: Sample) -> str:
