@@ -5,7 +5,7 @@ import hashlib
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from schemas.heartbeats import beat
 from schemas.project.loading import Loaded, load
 
 log = structlog.get_logger(__name__)
+FIRST = 1
 
 
 async def run(path: Path, kind: str, system: str) -> None:
@@ -36,7 +37,7 @@ async def run(path: Path, kind: str, system: str) -> None:
         case "bridge":
             await _bridge(composed)
         case _:
-            await _processors(composed, path)
+            await _processors(composed, path, int(system or FIRST))
 
 
 async def _composed(loaded: Loaded) -> composition.Composition:
@@ -139,12 +140,10 @@ def _say_port(host: str) -> Callable[[int], None]:
     return lambda port: log.info(f"webhooks are taken at {host}:{port}")
 
 
-async def _processors(composed: composition.Composition, path: Path) -> None:
-    from duplex.deadletters import automatic
-    from duplex.explaining.serving import serving
+async def _processors(composed: composition.Composition, path: Path, worker: int) -> None:
     from streams.app import run_processors
 
-    async with serving(composed, path), automatic.beside(composed.project, path):
+    async with _beside_the_first(composed, path) if worker == FIRST else nullcontext():
         await run_processors(
             composed.project,
             composed.topics,
@@ -152,10 +151,22 @@ async def _processors(composed: composition.Composition, path: Path) -> None:
             composed.kafka,
             path.parent,
             compile_rules=composed.compile,
-            instance=instance(path),
+            instance=instance(path, worker),
+            worker=worker,
         )
 
 
-def instance(path: Path) -> str:
+@asynccontextmanager
+async def _beside_the_first(composed: composition.Composition, path: Path) -> AsyncIterator[None]:
+    """What one of the workers does for all."""
+    from duplex.deadletters import automatic
+    from duplex.explaining.serving import serving
+
+    async with serving(composed, path), automatic.beside(composed.project, path):
+        yield
+
+
+def instance(path: Path, worker: int = FIRST) -> str:
     """What this process is called among all that run the pipeline: the same after a restart, another elsewhere."""
-    return f"{socket.gethostname()}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    name = f"{socket.gethostname()}-{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    return name if worker == FIRST else f"{name}-{worker}"

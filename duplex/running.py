@@ -43,7 +43,8 @@ class Settings:
 @dataclass(frozen=True, slots=True)
 class Part:
     """One process of the pipeline: a source or a sink of one system, or both where it keeps no log (`system`); the
-    processors, or the webhook bridge (no system)."""
+    processors, or the webhook bridge (no system). Of several workers of the processors, all but the first have their
+    number in the place of a system."""
 
     kind: str
     system: str = ""
@@ -93,7 +94,8 @@ def parts(project: Project) -> list[Part]:
     sources = [Part("source", name) for name, kind in kinds.items() if kind.log]
     whole = [Part("system", name) for name, kind in kinds.items() if not kind.log]
     bridge = [Part("bridge")] if systems.hooked(project) else []
-    return [*sinks, Part("processors"), *whole, *sources, *bridge]
+    workers = [Part("processors"), *(Part("processors", str(n)) for n in range(2, project.processors.workers + 1))]
+    return [*sinks, *workers, *whole, *sources, *bridge]
 
 
 def chosen(project: Project, only: str) -> list[Part]:

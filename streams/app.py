@@ -19,17 +19,20 @@ from schemas.project.model import Entity, Project
 from schemas.topics import Topics
 from streams.identity.claims import ClaimsProcessor
 from streams.identity.links import LinksProcessor
+from streams.identity.matched import KeyOf, key_of
+from streams.mapping.compiled import TableLens
 from streams.mapping.natural_keys import natural_key
 from streams.mapping.rules import compile_epoch
 from streams.merge.rules import Rules
 from streams.processors import user_processors
 from streams.processors.lanes import BatchProcessor
-from streams.processors.lenses import row_lenses
+from streams.processors.lenses import RowLens, row_lenses
 from streams.processors.merging import MergeProcessor
 from streams.processors.queries import QueryService
 from streams.processors.regimes import Compile
 from streams.processors.service import BatchService
 from streams.processors.settings import Hosting
+from streams.processors.spilled import Spill
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +44,7 @@ class _WithoutAgents(BootStrategy):
 
 
 class HostApp(faust.App):
-    """A Faust app whose work is done by its services, which keep their state in Kafka and nothing on disk."""
+    """A Faust app whose work is done by its services, which keep their state in Kafka."""
 
     BootStrategy = _WithoutAgents
 
@@ -58,10 +61,12 @@ def build_app(
     processors: Iterable[BatchProcessor],
     web_port: int | None = None,
     folder: Path | None = None,
+    worker: int = 1,
 ) -> faust.App:
     """An app that hosts these processors; web off unless given a port. Needs a running event loop.
 
-    Given a project's folder, it answers questions about its state there: see `streams.processors.queries`.
+    Given a project's folder, it answers questions about its state there: see `streams.processors.queries`. `worker`
+    is its number among the processes of this machine that share the project's processors.
     """
     app = HostApp(
         f"{hosting.pipeline}.processors",
@@ -78,7 +83,7 @@ def build_app(
     for service in services:
         app.service(service)  # type: ignore[arg-type]
     if folder is not None:
-        app.service(QueryService(folder, lambda: services))  # type: ignore[arg-type]
+        app.service(QueryService(folder, lambda: services, worker))  # type: ignore[arg-type]
     return app
 
 
@@ -122,8 +127,27 @@ def entity_processors(
     def is_gone(system: str, image: str) -> bool:
         return lenses[system].is_gone(image)
 
-    links = LinksProcessor(topics, rules.entity, rules.systems, key if entity.match else None, admits, codec, is_gone)
+    own_key, keys = key if entity.match else None, _keys(entity, lenses)
+    links = LinksProcessor(topics, rules.entity, rules.systems, own_key, admits, codec, is_gone, keys)
     return [links, ClaimsProcessor(topics, rules.entity, codec), merge]
+
+
+def _keys(entity: Entity, lenses: Mapping[str, RowLens]) -> dict[str, KeyOf]:
+    """The natural keys of images, of the systems in which no row that is there counts as deleted."""
+    modes = entity.on_delete.modes
+    return {
+        system: key_of(lens, entity.match)
+        for system, lens in lenses.items()
+        if isinstance(lens, TableLens) and (system not in modes or modes[system].kind != "inactive")
+    }
+
+
+def spill_of(project: Project, folder: Path) -> Spill | None:
+    """Where a project's state goes beyond the memory it may have. Raises DiskMissingError."""
+    memory_bytes = project.processors.memory
+    if memory_bytes is None:
+        return None
+    return Spill(folder / ".duplex" / "state", memory_bytes // project.processors.workers)
 
 
 async def run_processors(
@@ -135,19 +159,21 @@ async def run_processors(
     *,
     compile_rules: Compile = compile_epoch,
     instance: str = "worker-0",
+    worker: int = 1,
     web_port: int | None = None,
 ) -> None:
     """Run every processor of a project, the users' own in `folder` among them, until cancelled.
 
     `rules` are the compiled rules by entity, `compile_rules` makes those of an epoch; `kafka` has the options of every
-    aiokafka client. Cancelling finishes the batches under way and commits. Raises what no retry mends: topics missing
-    or torn apart, lost state or input, an epoch that cannot begin, an error in a user's file, a broker that does not
-    answer at the start.
+    aiokafka client; `instance` and `worker` tell this process from others of the pipeline. Cancelling finishes the
+    batches under way and commits. Raises what no retry mends: topics missing or torn apart, lost state or input, an
+    epoch that cannot begin, an error in a user's file, a broker that does not answer at the start; a disk that cannot
+    take the state, where it goes there.
     """
     codec = Codec()
     processors: list[BatchProcessor] = []
     for name, entity in project.entities.items():
         processors += entity_processors(topics, entity, rules[name], codec, compile_rules)
     processors += user_processors.load(folder, project.pipeline)
-    hosting = Hosting(kafka=kafka, pipeline=project.pipeline, instance=instance)
-    await host(build_app(hosting, processors, web_port, folder))
+    hosting = Hosting(kafka=kafka, pipeline=project.pipeline, instance=instance, spill=spill_of(project, folder))
+    await host(build_app(hosting, processors, web_port, folder, worker))

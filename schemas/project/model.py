@@ -29,6 +29,7 @@ from schemas.project.policies import ManualUntil as ManualUntil
 from schemas.project.policies import OnConflict as OnConflict
 from schemas.project.policies import Priority as Priority
 from schemas.project.policies import function_of as function_of
+from schemas.project.processors import Processors as Processors
 
 FieldType = Literal[
     "string", "integer", "decimal", "float", "boolean", "date", "datetime", "uuid", "json", "bytes", "list"
@@ -283,5 +284,6 @@ class Project(Part):
     pipeline: Name
     kafka: Kafka = Kafka()
     bridge: Bridge = Bridge()
+    processors: Processors = Processors()
     systems: dict[Name, System] = Field(min_length=1)
     entities: dict[Name, Entity] = Field(min_length=1)

@@ -1,6 +1,6 @@
 """The links processor of an entity: gives every row's events to its record's log."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -9,8 +9,10 @@ from schemas.identifiers import row_key
 from schemas.messages import Change, Link, Result
 from schemas.topics import Topics
 from streams.identity import loads
+from streams.identity.glances import Glancer
+from streams.identity.matched import KeyOf
 from streams.identity.results import as_change
-from streams.identity.rows import Admits, Effects, NaturalKey, RowEvent, RowLinker, RowState
+from streams.identity.rows import Admits, Effects, NaturalKey, RowEvent, RowLinker, RowState, passes
 from streams.processors.records import Decided, Output, Record, UnprocessableError, each
 from streams.processors.stores import Store
 
@@ -19,7 +21,9 @@ class LinksProcessor:
     """See `streams.identity.rows`. State by row key; reads the changes of every system, and its own answers.
 
     `natural_key` is None where the entity has none: every row is a record of its own then. `admits` is None where
-    every row takes part, `is_gone` where no row that is there counts as deleted.
+    every row takes part, `is_gone` where no row that is there counts as deleted. `keys` tell the natural key of an
+    image, for systems of which no row that is there counts as deleted: an update of a linked row is passed on without
+    being decoded then.
     """
 
     def __init__(
@@ -31,6 +35,7 @@ class LinksProcessor:
         admits: Admits | None = None,
         codec: Codec | None = None,
         is_gone: Admits | None = None,
+        keys: Mapping[str, KeyOf] | None = None,
     ) -> None:
         self.name = f"links.{entity}"
         self.inputs = (topics.links(entity), *(topics.changes(system, entity) for system in systems))
@@ -40,6 +45,9 @@ class LinksProcessor:
         self._topics = topics
         self._entity = entity
         self._codec = codec or Codec()
+        self._look = Glancer(self._codec).look
+        self._keys = keys or {}
+        self._records = topics.records(entity)
         self._linker = RowLinker(entity, natural_key or _no_key, self._change, admits, is_gone)
         self._encode = msgspec.msgpack.Encoder().encode
         self._decode = msgspec.msgpack.Decoder(RowState).decode
@@ -51,6 +59,9 @@ class LinksProcessor:
     def _one(self, record: Record, store: Store) -> Iterable[Decided]:
         if record.value is None:
             return ()
+        passed = self._passed_on(record, record.value, store)
+        if passed is not None:
+            return (passed,)
         message = self._codec.decode(record.value)
         if isinstance(message, Change):
             if message.op == "t":
@@ -64,6 +75,23 @@ class LinksProcessor:
             row_id = (message.system, message.local_id)
             return self._row(record, store, row_id, lambda row: self._linker.on_link(row, message))
         raise UnprocessableError(f"a {type(message).__name__} where a Change, a Result or a Link belongs", "decode")
+
+    def _passed_on(self, record: Record, data: bytes, store: Store) -> Output | None:
+        """The event as it came, to its record, if that is all that there is to do."""
+        seen = self._look(data)
+        key_of = None if seen is None else self._keys.get(seen.system)
+        if seen is None or key_of is None:
+            return None
+        key = row_key(seen.system, seen.local_id)
+        found = store.get(key)
+        if found is None:
+            return None
+        row = self._decode(found)
+        if not passes(row, seen.place, key_of(seen.after), seen.record_id):
+            return None
+        row.place = seen.place
+        store.put(key, self._encode(row))
+        return Output(self._records, (row.record_id or "").encode(), data, cause=record)
 
     def _event(self, record: Record, store: Store, change: Change) -> Iterable[Decided]:
         event = RowEvent(change, record.value or b"")

@@ -67,6 +67,14 @@ class RowEvent:
         return self.change.incarnation, self.change.seq
 
 
+def passes(row: RowState, place: tuple[int, int], key: str | None, record_id: str | None) -> bool:
+    """Whether an update of a row goes to the row's record and changes nothing else: `RowLinker.on_change` would do no
+    more than note its place. `key` is the natural key behind it; `record_id` that of its command, if it is an echo.
+    """
+    known = row.record_id
+    return known is not None and key == row.key and place > row.place and (record_id is None or record_id == known)
+
+
 class RowLinker:
     """Decides for the rows of one entity. Pure: what it returns depends on its arguments alone.
 

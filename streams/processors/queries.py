@@ -4,15 +4,16 @@
     GET /state/<processor>/<partition>?prefix=<hex>   msgpack list of [key, value], ordered by key
     GET /positions/<processor>                        JSON {partition: {topic: next offset}}
 
-Only what is settled is told: outputs acknowledged, changelog written. 503 says that a partition is not here, or is
-not recovered yet; its changelog has the answer then. 413 says that a prefix has more entries than an answer holds.
+Only what is settled is told: outputs acknowledged, changelog written. Where several workers share the partitions, each
+has a socket, and passes on what another one holds. 503 says that a partition is with none of them, or is not recovered
+yet; its changelog has the answer then. 413 says that a prefix has more entries than an answer holds.
 """
 
 import hashlib
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
+from streams.processors import siblings
 from streams.processors.lanes import Lane
 from streams.processors.service import BatchService
 
@@ -32,26 +34,33 @@ PATH_BYTES = 100
 MOST_ENTRIES = 100_000
 SHUTDOWN_SECONDS = 2.0
 Services = Callable[[], Iterable[BatchService]]
+_positions = msgspec.json.Decoder(dict[int, dict[str, int]]).decode
 
 
-def note_path(folder: Path) -> Path:
+def name_of(worker: int) -> str:
+    """What the socket of a worker is called; the first one's is the one that everybody asks."""
+    return NAME if worker == 1 else f"{NAME}-{worker}"
+
+
+def note_path(folder: Path, worker: int = 1) -> Path:
     """The file that says where the socket is, if it is not in the folder itself."""
-    return folder / FOLDER / f"{NAME}.path"
+    return folder / FOLDER / f"{name_of(worker)}.path"
 
 
-def socket_path(folder: Path) -> Path:
-    """Where the processors of the project in this folder answer, or would."""
+def socket_path(folder: Path, worker: int = 1) -> Path:
+    """Where a worker of the processors of the project in this folder answers, or would."""
     try:
-        return Path(note_path(folder).read_text().strip())
+        return Path(note_path(folder, worker).read_text().strip())
     except FileNotFoundError:
-        return folder / FOLDER / f"{NAME}.sock"
+        return folder / FOLDER / f"{name_of(worker)}.sock"
 
 
 class QueryService(faust.Service):
     """Serves while the app runs. What stands in its way is logged, and costs the pipeline nothing."""
 
-    def __init__(self, folder: Path, services: Services, **options: Any) -> None:
+    def __init__(self, folder: Path, services: Services, worker: int = 1, **options: Any) -> None:
         self._folder = folder.resolve()
+        self._worker = worker
         self._services = services
         self._runner: web.AppRunner | None = None
         self._path: Path | None = None
@@ -65,12 +74,12 @@ class QueryService(faust.Service):
             log.warning("questions about the state are not answered: the socket cannot be made", error=str(error))
 
     async def _serve(self) -> None:
-        path = _place(self._folder)
+        path = _place(self._folder, self._worker)
         if _is_answered(path):
             log.warning("questions about the state are answered by another process", socket=str(path))
             return
         path.unlink(missing_ok=True)
-        runner = web.AppRunner(_application(self._services), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+        runner = web.AppRunner(_application(self._services, path), access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await runner.setup()
         self._runner, self._path = runner, path
         await web.UnixSite(runner, str(path)).start()
@@ -86,11 +95,11 @@ class QueryService(faust.Service):
             self._path = None
 
 
-def _place(folder: Path) -> Path:
+def _place(folder: Path, worker: int) -> Path:
     """The socket's path, short enough for a socket; its folder is made, and where it is elsewhere that is noted."""
     own = folder / FOLDER
     own.mkdir(exist_ok=True)
-    path, note = own / f"{NAME}.sock", note_path(folder)
+    path, note = own / f"{name_of(worker)}.sock", note_path(folder, worker)
     if len(os.fsencode(path)) <= PATH_BYTES:
         note.unlink(missing_ok=True)
         return path
@@ -101,7 +110,7 @@ def _place(folder: Path) -> Path:
     found = private.lstat()
     if private.is_symlink() or found.st_uid != os.getuid() or found.st_mode & 0o077:
         raise PermissionError(f"{private} is not this user's alone")
-    path = private / f"{NAME}.sock"
+    path = private / f"{name_of(worker)}.sock"
     note.write_text(f"{path}\n")
     return path
 
@@ -115,7 +124,10 @@ def _is_answered(path: Path) -> bool:
     return False
 
 
-def _application(services: Services) -> web.Application:
+def _application(services: Services, path: Path) -> web.Application:
+    def others(request: web.Request) -> AsyncIterator[siblings.Answer]:
+        return siblings.ask(siblings.others(path, NAME), request)
+
     def service(request: web.Request) -> BatchService:
         name = request.match_info["processor"]
         for one in services():
@@ -131,7 +143,13 @@ def _application(services: Services) -> web.Application:
         return found
 
     async def state(request: web.Request) -> web.Response:
-        store = lane(request).store
+        try:
+            store = lane(request).store
+        except web.HTTPServiceUnavailable:
+            async for answer in others(request):
+                if answer.status != web.HTTPServiceUnavailable.status_code:
+                    return web.Response(status=answer.status, body=answer.body)
+            raise
         if "key" in request.query:
             value = store.settled(_bytes(request, "key"))
             if value is None:
@@ -145,6 +163,9 @@ def _application(services: Services) -> web.Application:
     async def positions(request: web.Request) -> web.Response:
         lanes = service(request).lanes
         reached = {number: one.positions for number, one in lanes.items() if one.is_ready}
+        async for answer in others(request):
+            if answer.status == web.HTTPOk.status_code:
+                reached |= _positions(answer.body)
         return web.Response(body=msgspec.json.encode(reached), content_type="application/json")
 
     application = web.Application()

@@ -1,15 +1,20 @@
 """`kill -9` of any part, or of the whole, in mid-burst: nothing lost, nothing twice, no manual step."""
 
 import asyncio
+import json
 import os
 import random
 import signal
+from pathlib import Path
 
 import asyncpg
 import pytest
 
+from duplex import sockets
 from duplex.demo.people import person
+from streams.processors.queries import socket_path
 from tests.acceptance.showings import Showing
+from tests.waiting import eventually
 
 BURST = 400
 
@@ -47,6 +52,37 @@ async def test_a_part_killed_in_mid_burst_loses_and_doubles_nothing(
     await work
     await showing.settled()
     assert len((await showing.nothing_lost_or_doubled()).edits) == 3 * BURST
+
+
+async def test_one_of_two_workers_killed_in_mid_burst_loses_and_doubles_nothing(showing: Showing) -> None:
+    project = showing.folder / "duplex.yaml"
+    project.write_text(f"{project.read_text()}\nprocessors: {{workers: 2}}\n")
+    await showing.start()
+    await showing.settled()
+    await eventually(lambda: shared(showing), 60, "the workers do not share the partitions")
+    work = asyncio.create_task(burst(showing))
+    for words in (("processors", "2"), ("processors",)):
+        await showing.kill(*words)
+        await changes_arrive(showing, 50)
+    await work
+    await showing.settled()
+    assert len((await showing.nothing_lost_or_doubled()).edits) == 3 * BURST
+
+
+def shared(showing: Showing) -> bool:
+    """Each worker holds partitions of its own, and whoever asks the first one hears of all."""
+    mine, others = (positions(socket_path(showing.folder, worker), "?here=1") for worker in (1, 2))
+    everything = positions(socket_path(showing.folder), "")
+    return bool(mine) and bool(others) and not mine & others and everything == mine | others
+
+
+def positions(socket: Path, query: str) -> set[str]:
+    """The partitions of the merge that a worker answers for."""
+    try:
+        status, body = sockets.ask(socket, f"/positions/merge.contact{query}", 5)
+    except OSError:
+        return set()
+    return set(json.loads(body)) if status == sockets.OK else set()
 
 
 async def changes_arrive(showing: Showing, count: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 
 from duplex import running
 from duplex.supervisor import presence
-from schemas.project.model import Project
+from schemas.project.model import Processors, Project
 
 
 @pytest.fixture
@@ -26,6 +26,14 @@ def names(parts: list[running.Part]) -> list[str]:
 
 def test_every_system_in_use_has_a_source_and_a_sink(project: Project) -> None:
     assert names(running.parts(project)) == ["sink crm", "sink erp", "processors", "source crm", "source erp"]
+
+
+def test_workers_of_the_processors_are_parts_of_their_own(project: Project) -> None:
+    several = project.model_copy(update={"processors": Processors(workers=3)})
+    workers = ["processors", "processors 2", "processors 3"]
+    assert names(running.parts(several))[2:5] == workers
+    assert names(running.chosen(several, "processors")) == workers
+    assert names(running.chosen(several, "processors:2")) == ["processors 2"]
 
 
 @pytest.mark.parametrize(
