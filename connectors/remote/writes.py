@@ -6,6 +6,7 @@ before anything is sent again, unit by unit: what is as it was to be was written
 now; anything else is somebody's edit, and is left alone.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
@@ -47,6 +48,7 @@ class Writer:
         self.columns = resource.columns
         self.api = resource.api
         self.command = command
+        self._asked_s: float | None = None
 
     async def carry_out(self, attempt_it: Attempt) -> Result:
         """Try until it is answered. Raises UnreachableError; then what was sent is noted."""
@@ -138,6 +140,7 @@ class Writer:
     async def look(self, local_id: str) -> Seen:
         """The row now. Raises UnreachableError also where the application refuses to say: then nothing is known."""
         number = self.engine.numbers.take()
+        self._asked_s = asyncio.get_running_loop().time()
         try:
             found = await self.api.get(local_id)
         except (RowRefusedError, AnswerLostError) as error:
@@ -169,8 +172,15 @@ class Writer:
             left = await request
         finally:
             self.engine.writes.end(row)
+        self._measure()
         after = await self._left(now, left, number)
         return await self.answer(before, after if written is None else self._without_edits(now, after, written))
+
+    def _measure(self) -> None:
+        """How long a user's edit of the same columns would have been written over."""
+        if self._asked_s is not None and not self.api.abilities.conditional:
+            window_s = asyncio.get_running_loop().time() - self._asked_s
+            metrics.UNPROTECTED.labels(self.engine.system).observe(window_s)
 
     async def intend(self, seen: Seen) -> None:
         """Note that a write comes next, and what the row was before it."""

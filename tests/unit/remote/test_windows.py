@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from connectors.base import Effect
 from connectors.errors import UnreachableError
 from connectors.remote.creations import TWIN
+from connectors.remote.memory import able
 from connectors.remote.sink import TRIES, RemoteSink
 from schemas.messages import Command
 from tests.unit.remote.bench import Bench, bench, row, told
@@ -61,6 +63,20 @@ async def test_an_edit_of_a_column_that_no_command_is_about_is_in_the_answer(mon
     result = await blog.result(blog.commands.update(ada, RENAME))
     assert str(row(result.left)["credit"]).startswith("7")
     assert await blog.quiet() == []
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+async def test_the_time_in_which_an_edit_would_be_covered_is_measured_where_there_is_any(conditional: bool) -> None:
+    blog = bench(able(conditional=conditional))
+    ada = blog.members.insert(email="ada@example.org", name="Ada")
+    await blog.load()
+    before = unprotected()
+    assert (await blog.result(blog.commands.update(ada, RENAME))).outcome == "applied"
+    assert unprotected() - before == (0 if conditional else 1)
+
+
+def unprotected() -> float:
+    return REGISTRY.get_sample_value("duplex_remote_unprotected_seconds_count", {"system": "blog"}) or 0.0
 
 
 # --- a row that stands in a create's way
