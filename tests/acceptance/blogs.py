@@ -32,12 +32,14 @@ insert into people (email, name, city) values ('ada@example.org', 'Ada', 'London
 
 @dataclass
 class Blog:
-    """Members in memory. `away`: it answers 503; `silent`: the next writes have their effect, and no answer."""
+    """Members in memory. `away`: it answers 503; `silent`: the next writes have their effect, and no answer; `held`:
+    writes have their effect, and are answered when that is set."""
 
     members: dict[int, dict[str, Any]] = field(default_factory=dict)
     numbers: int = 0
     away: bool = False
     silent: int = 0
+    held: asyncio.Event | None = None
     hook: str | None = None
     writes: list[str] = field(default_factory=list)
 
@@ -103,6 +105,8 @@ class Blog:
         elif request.method == "DELETE":
             self.members.pop(number, None)
             return web.Response(status=204)
+        if self.held is not None:
+            await self.held.wait()
         if self.silent:
             self.silent -= 1
             assert request.transport is not None

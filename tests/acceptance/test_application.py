@@ -1,5 +1,6 @@
 """An application without a log and a database, kept in step both ways by the real program."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 
@@ -108,6 +109,18 @@ async def test_nothing_is_lost_or_doubled_by_a_kill(both: Joined) -> None:
     await both.kill("system", "blog")
     for number in range(40):
         await both.agree(f"k{number}@example.org", name="K")
+
+
+async def test_a_sink_killed_between_its_write_and_the_answer_makes_nobody_twice(both: Joined) -> None:
+    both.blog.held = asyncio.Event()
+    await both.sql("insert into people (email, name) values ('jo@example.org', 'Jo')")
+    await eventually(lambda: "POST jo@example.org" in both.blog.writes, timeout_s=60)
+    await both.kill("system", "blog")
+    both.blog.held.set()
+    both.blog.held = None
+    await both.sql("update people set name = 'Joan' where email = 'jo@example.org'")
+    await both.agree("jo@example.org", name="Joan")
+    assert both.blog.writes.count("POST jo@example.org") == 1
 
 
 async def test_at_rest_nothing_is_written(both: Joined) -> None:
