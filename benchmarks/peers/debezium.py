@@ -143,11 +143,12 @@ class Debezium:
         try:
             async with (
                 aiohttp.ClientSession(f"http://{LOOPBACK}:{self.port}") as session,
-                session.request(method, path, json=body) as response,
+                # Without a body the client would declare another type, which Connect refuses.
+                session.request(method, path, json=body, headers={"Content-Type": "application/json"}) as response,
             ):
                 answer = await response.json() if response.content_type == "application/json" else None
-                if response.status in (400, 404, 422, 500) and method == "PUT":
-                    raise PeerError(self.name, f"{method} {path}: {answer}", self.log)
+                if response.status >= 400 and method == "PUT":
+                    raise PeerError(self.name, f"{method} {path}: {response.status} {answer}", self.log)
                 return (answer or {}) if response.status < 300 else None
         except aiohttp.ClientError:
             return None

@@ -1,5 +1,7 @@
 """The peers in turns: each is woken, measured and put to rest, whoever was first in one round last in the next."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -16,7 +18,6 @@ from benchmarks.peers.patience import PeerError
 from benchmarks.peers.peer import Peer, Relay
 from benchmarks.report import Sample
 from benchmarks.stage import Stage
-from duplex.embedded.processes import tail
 from duplex.errors import DuplexError
 
 Made = Callable[[Pair], Peer]
@@ -134,8 +135,10 @@ class Turns:
     def _failed(self, name: str, error: BaseException, log: Path | None = None) -> None:
         self.failures.append(f"{name}: {error}")
         self.say(f"FAILED {name}: {error}")
-        if log is not None:
-            self.say(f"the end of its log:\n{tail(log)}")
+        if log is not None and log.exists():
+            kept = Path(tempfile.gettempdir()) / f"duplex-peers-{name.replace(', ', '-').replace(' ', '-')}.log"
+            shutil.copy(log, kept)
+            self.say(f"its log is kept in {kept}")
 
 
 def told(sample: Sample) -> str:

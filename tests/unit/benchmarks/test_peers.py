@@ -66,7 +66,7 @@ def test_the_tables_name_every_peer() -> None:
     assert all(word in text for word in ("debezium", "latency at 500/s", "native", "split: both lost 50"))
 
 
-@pytest.mark.parametrize("one", [archives.CONNECT], ids=lambda one: one.name)
+@pytest.mark.parametrize("one", archives.ALL, ids=lambda one: one.name)
 def test_archives_are_locked_with_their_plugins(one: archives.Archives) -> None:
     locked = jars.locked_jars(one.lock)
     assert all(len(jar.sha256) == 64 and jar.size_bytes > 0 for jar in locked)
