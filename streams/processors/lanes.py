@@ -25,6 +25,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from streams.processors import changelogs, metrics, recovering, rejections
+from streams.processors.changelog_folds import stamp_frame
 from streams.processors.changelogs import Entry, Stamp
 from streams.processors.errors import (
     DeliveryError,
@@ -39,7 +40,6 @@ from streams.processors.publishing import Publisher
 from streams.processors.records import Decided, Output, Record
 from streams.processors.settings import Hosting
 from streams.processors.spilled_files import Place
-from streams.processors.spilled_recovery import stamp_frame
 from streams.processors.stores import LaneStore, PartitionStore, Store
 
 log = structlog.get_logger(__name__)

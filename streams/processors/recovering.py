@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +10,11 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.processors import spilled_files
-from streams.processors.changelogs import Entry, Recovered, Recovery
+from streams.processors.changelog_folds import Copy, Cover, Fold, Held, UncoveredError, is_mark_of
+from streams.processors.changelogs import Recovered
 from streams.processors.errors import RecoveryError
 from streams.processors.settings import Hosting
 from streams.processors.spilled import Spill, SpilledStore
-from streams.processors.spilled_files import Disk
-from streams.processors.spilled_recovery import Cover, Fold, UncoveredError, is_mark_of
 from streams.processors.stores import LaneStore, PartitionStore
 
 log = structlog.get_logger(__name__)
@@ -38,12 +37,11 @@ class Restored:
 
 async def recover(hosting: Hosting, processor: str, topic: str, partition: int) -> tuple[Recovered, int]:
     """The state in one partition of a changelog, and the offset at its end. Raises RecoveryError."""
-    reading = _Reading(hosting, processor, TopicPartition(topic, partition))
-    recovery = Recovery()
-    async with reading:
+    held = Held()
+    async with _Reading(hosting, processor, TopicPartition(topic, partition)) as reading:
         first, end = await reading.bounds()
-        await reading.read(lambda messages: recovery.feed(_entries(messages)), first, end)
-    return recovery.result(), end
+        fold = await reading.folded(held, first, end)
+    return Recovered(held.values(), fold.positions, fold.epoch, fold.doubtful), end
 
 
 async def restore(hosting: Hosting, processor: str, topic: str, partition: int, spill: Spill | None = None) -> Restored:
@@ -51,70 +49,53 @@ async def restore(hosting: Hosting, processor: str, topic: str, partition: int, 
     if spill is None:
         found, end = await recover(hosting, processor, topic, partition)
         return Restored(PartitionStore(found.content), found.positions, found.epoch, found.repairs(), end)
-    disk = spill.open(processor, partition)
-    try:
-        async with _Reading(hosting, processor, TopicPartition(topic, partition)) as reading:
-            disk, fold, end = await _Copying(reading, spill, processor, partition, disk).run()
-    except BaseException:
-        disk.close()
-        raise
-    return Restored(SpilledStore(spill, disk), fold.positions, fold.epoch, fold.repairs(), end)
+    async with _Reading(hosting, processor, TopicPartition(topic, partition)) as reading:
+        copying = _Copying(reading, spill, processor, partition)
+        try:
+            fold, end = await copying.run()
+            return Restored(SpilledStore(spill, copying.disk), fold.positions, fold.epoch, fold.repairs(), end)
+        except BaseException:
+            copying.disk.close()
+            raise
 
 
 class _Copying:
     """Brings a folder up to a changelog."""
 
-    def __init__(self, reading: "_Reading", spill: Spill, processor: str, partition: int, disk: Disk) -> None:
+    def __init__(self, reading: "_Reading", spill: Spill, processor: str, partition: int) -> None:
         self._reading = reading
         self._spill = spill
         self._processor = processor
         self._partition = partition
-        self._disk = disk
+        self.disk = spill.open(processor, partition)
 
-    async def run(self) -> tuple[Disk, Fold, int]:
+    async def run(self) -> tuple[Fold, int]:
         first, end = await self._reading.bounds()
         start = await self._start(first, end)
-        cover = await self._last_mark(start, end)
-        for _ in range(MOST_READINGS):
-            fold = Fold(self._disk, cover)
-            try:
-                await self._reading.read(fold.feed, start, end)
-            except UncoveredError:
-                continue
-            return self._disk, fold, end
-        raise self._reading.error(f"its marks are in disorder: {MOST_READINGS} readings did not come to an end")
+        return await self._reading.folded(self.disk, start, end), end
 
     async def _start(self, first: int, end: int) -> int:
         """Where to read from: behind the place of the copy, if the changelog still is the one that it was made from."""
-        place = self._disk.place
+        place = self.disk.place
         if place is None:
             # Nothing, or what a recovery that did not come to its end has left.
-            self._discard("it goes nowhere" if self._disk.count() else None)
+            self._discard("it goes nowhere" if self.disk.count() else None)
             return first
         at = place.offset - 1
         if place.topic == self._reading.topic and first <= at < end:
             seen: list[Any] = []
             await self._reading.read(seen.extend, at, at + 1)
             # While this mark is there, nothing behind it was compacted away that a copy would have to forget.
-            if seen and is_mark_of(seen[0], self._disk):
+            if seen and is_mark_of(seen[0], self.disk):
                 return place.offset
         self._discard("its changelog was made anew, or compacted since")
         return first
 
     def _discard(self, reason: str | None) -> None:
         if reason is not None:
-            self._disk.close()
-            spilled_files.discard(self._disk.path, reason)
-            self._disk = self._spill.open(self._processor, self._partition)
-
-    async def _last_mark(self, start: int, end: int) -> Cover:
-        cover, window = Cover(), TAIL_RECORDS
-        while start < end:
-            await self._reading.read(cover.look, max(start, end - window), end)
-            if cover.offset >= 0 or end - window <= start:
-                break
-            window *= 10
-        return cover
+            self.disk.close()
+            spilled_files.discard(self.disk.path, reason)
+            self.disk = self._spill.open(self._processor, self._partition)
 
 
 class _Reading:
@@ -155,6 +136,27 @@ class _Reading:
         end = await self._consumer.end_offsets([self._at])
         return first[self._at], end[self._at]
 
+    async def folded(self, copy: Copy, first: int, end: int) -> Fold:
+        """Bring a copy up to the changelog's end. Raises RecoveryError, StateEntryError, DiskError."""
+        cover = await self._last_mark(first, end)
+        for _ in range(MOST_READINGS):
+            fold = Fold(copy, cover)
+            try:
+                await self.read(fold.feed, first, end)
+            except UncoveredError:
+                continue
+            return fold
+        raise self.error(f"its marks are in disorder: {MOST_READINGS} readings did not come to an end")
+
+    async def _last_mark(self, first: int, end: int) -> Cover:
+        cover, window = Cover(), TAIL_RECORDS
+        while first < end:
+            await self.read(cover.look, max(first, end - window), end)
+            if cover.offset >= 0 or end - window <= first:
+                break
+            window *= 10
+        return cover
+
     async def read(self, feed: Feed, first: int, end: int) -> None:
         """Feed every message from `first` up to, and without, `end`. Raises RecoveryError."""
         self._consumer.seek(self._at, first)
@@ -178,7 +180,3 @@ class _Reading:
     def error(self, reason: str) -> RecoveryError:
         """What to raise."""
         return RecoveryError(self._processor, self._at.topic, self._at.partition, reason)
-
-
-def _entries(messages: Iterable[Any]) -> Iterable[Entry]:
-    return [Entry(message.key, message.value, tuple(message.headers)) for message in messages]

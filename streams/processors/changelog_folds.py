@@ -1,4 +1,4 @@
-"""Folding a changelog into a copy on disk, entry by entry, with no more in memory than what is in doubt.
+"""Folding a changelog into a copy of the state, entry by entry, with no more beside it than what is in doubt.
 
 `changelogs.Recovery` says what counts: an entry that a later mark covers, unless it is an overtaken owner's; the
 greatest stamp of a key wins. It keeps entries until their mark has come, which in a compacted changelog may be all.
@@ -6,15 +6,56 @@ Here the last mark is found first, so that of every entry it is known at once wh
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from streams.processors.changelogs import MARK_KEY, STAMP_HEADER, Stamp, StateEntryError
-from streams.processors.spilled_files import STAMP_BYTES, TOMBSTONE, Disk, frame_of
+from streams.processors.spilled_files import STAMP_BYTES, TOMBSTONE, Disk, Place, frame_of, value_of
 
 EPOCH_BYTES = 4
 NO_FRAME = bytes(STAMP_BYTES)
+
+
+class Copy(Protocol):
+    """Where the state goes: keys with what stands under them, stamp and all. `place` is how far it goes already."""
+
+    place: Place | None
+
+    def raw(self, key: bytes) -> bytes | None: ...
+
+    def many(self, keys: list[bytes]) -> list[bytes | None]: ...
+
+    def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+
+class Held:
+    """A copy in memory."""
+
+    def __init__(self) -> None:
+        self.place: Place | None = None
+        self._content: dict[bytes, bytes] = {}
+
+    def raw(self, key: bytes) -> bytes | None:
+        """What stands under a key, stamp and all."""
+        return self._content.get(key)
+
+    def many(self, keys: list[bytes]) -> list[bytes | None]:
+        """The values of keys, in their order."""
+        return [value_of(self._content.get(key)) for key in keys]
+
+    def write(self, changes: Iterable[tuple[bytes, bytes]]) -> None:
+        """Take raw values."""
+        self._content.update(changes)
+
+    def values(self) -> dict[bytes, bytes]:
+        """The state without its stamps. This ends the copy: what it held is what is returned."""
+        content, self._content = self._content, {}
+        for key in [key for key, raw in content.items() if raw[:1] == TOMBSTONE]:
+            del content[key]
+        for key, raw in content.items():
+            content[key] = raw[STAMP_BYTES:]
+        return content
 
 
 class Cover:
@@ -42,11 +83,11 @@ class UncoveredError(Exception):
 
 
 class Fold:
-    """Feeds a disk. Where `cover` was not the greatest mark, `feed` raises UncoveredError, and that one is in it."""
+    """Feeds a copy. Where `cover` was not the greatest mark, `feed` raises UncoveredError, and that one is in it."""
 
-    def __init__(self, disk: Disk, cover: Cover) -> None:
-        place = disk.place
-        self._disk = disk
+    def __init__(self, copy: Copy, cover: Cover) -> None:
+        place = copy.place
+        self._copy = copy
         self._cover = cover
         self._mark = NO_FRAME if place is None else place.frame
         self._top = self._mark
@@ -61,10 +102,15 @@ class Fold:
         """The greatest that any owner has had."""
         return int.from_bytes(self._greatest[:EPOCH_BYTES])
 
+    @property
+    def doubtful(self) -> set[bytes]:
+        """The keys whose last entry in the changelog is not the one that counts."""
+        return set(self._doubtful)
+
     def repairs(self) -> dict[bytes, bytes | None]:
-        """What to write anew: the keys whose last entry in the changelog is not the one that counts."""
+        """What to write anew for the doubtful keys."""
         keys = list(self._doubtful)
-        return dict(zip(keys, self._disk.many(keys), strict=True)) if keys else {}
+        return dict(zip(keys, self._copy.many(keys), strict=True)) if keys else {}
 
     def feed(self, messages: Iterable[Any]) -> None:
         """Take the next messages of the changelog. Raises StateEntryError, DiskError."""
@@ -95,7 +141,7 @@ class Fold:
         self._doubtful[key] = offset
 
     def _wins(self, key: bytes, frame: bytes) -> bool:
-        held = self._chunk.get(key) or self._disk.raw(key)
+        held = self._chunk.get(key) or self._copy.raw(key)
         return held is None or frame_of(held) <= frame
 
     def _close(self, frame: bytes, offset: int, value: bytes | None) -> None:
@@ -108,7 +154,7 @@ class Fold:
 
     def _flush(self) -> None:
         if self._chunk:
-            self._disk.write(self._chunk.items())
+            self._copy.write(self._chunk.items())
             self._chunk.clear()
 
 
