@@ -39,6 +39,8 @@ def _varint(rest: int) -> bytes:
     return bytes(found)
 
 
+_SIZES_KNOWN = 1 << 12
+_SIZES = [long(size) for size in range(_SIZES_KNOWN)]
 _LEADING = [bytes((low & 0x7F | 0x80, low >> 7 | 0x80)) for low in range(_LOW + 1)]
 _tail = lru_cache(maxsize=CACHED_TAILS)(_varint)
 """What comes after the two bytes in which neighbours differ."""
@@ -61,7 +63,8 @@ def word(value: str) -> bytes:
 def text(value: str) -> bytes:
     """A string: its length in bytes, then UTF-8. Raises UnicodeEncodeError for half a surrogate pair."""
     data = value.encode()
-    return long(len(data)) + data
+    size = len(data)
+    return (_SIZES[size] if size < _SIZES_KNOWN else long(size)) + data
 
 
 def binary(value: bytes) -> bytes:

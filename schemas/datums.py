@@ -48,21 +48,20 @@ def _head(system: str, entity: str, table: str, incarnation: int) -> bytes:
 
 def write_command(made: Command) -> bytes:
     """The datum of a command."""
-    pieces = [
-        text(made.id),
-        text(made.record_id),
-        word(made.entity),
-        word(made.system),
-        long(made.number),
-        word(made.op),
-        _optional(made.local_id),
-    ]
+    start = text(made.id) + text(made.record_id) + _told(made.entity, made.system) + long(made.number)
+    pieces = [start, word(made.op), _optional(made.local_id)]
     if made.units:
         pieces.append(long(len(made.units)))
         for unit in made.units:
-            pieces += (_optional(unit.base), _optional(unit.set))
+            pieces.append(_optional(unit.base))
+            pieces.append(_optional(unit.set))
     pieces += (END_OF_BLOCKS, long(made.partition), serial(made.offset), long(made.hop), serial(made.ts_us))
     return b"".join(pieces)
+
+
+@lru_cache(maxsize=CACHED_TAILS)
+def _told(entity: str, system: str) -> bytes:
+    return text(entity) + text(system)
 
 
 def read_change(data: bytes, at: int) -> Change:
@@ -192,6 +191,11 @@ def _text_or_null(data: bytes, at: int) -> tuple[str | None, int]:
         return None, at + 1
     if place != 2:
         raise ValueError("a union of two has no such place")
+    size = data[at + 1]
+    if size & (_MORE | _ODD) == _MORE and (more := data[at + 2]) < _MORE:
+        start = at + 3
+        end = start + ((size & 0x7F | more << 7) >> 1)
+        return data[start:end].decode(), end
     return _text(data, at + 1)
 
 
@@ -230,6 +234,10 @@ def _long(data: bytes, at: int) -> tuple[int, int]:
     at += 1
     if byte < _MORE:
         return (byte >> 1) ^ -(byte & 1), at
+    second = data[at]
+    if second < _MORE:
+        found = byte & 0x7F | second << 7
+        return (found >> 1) ^ -(found & 1), at + 1
     found, bits = byte & 0x7F, 7
     while byte & _MORE:
         byte = data[at]

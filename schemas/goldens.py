@@ -175,19 +175,23 @@ class GoldenCodec:
         one. What is in `pieces` is not written anew, and what is written is put there: give those of this record and
         this codec, or none. A version stands for one value, except the one of no value. Raises GoldenValueError."""
         pieces = {} if pieces is None else pieces
+        values, sources = [], []
+        current, written = fields.get, pieces.get
         try:
-            found = [self._piece(pieces, name, fields.get(name, _NOTHING)) for name in self._writers]
+            for name in self._writers:
+                field, piece = current(name, _NOTHING), written(name)
+                if piece is None or piece[0] != field.version or not field.version:
+                    piece = pieces[name] = self._piece(name, field)
+                values.append(piece[1])
+                sources.append(piece[2])
             start = self._start(record_id, version, deleted)
         except UNWRITABLE as error:
             raise GoldenValueError(f"golden record {record_id}: {error}") from error
-        return self._joined(start, [value for _, value, _ in found], [source for _, _, source in found])
+        return self._joined(start, values, sources)
 
-    def _piece(self, pieces: Pieces, name: str, field: Sourced) -> tuple[int, bytes, bytes]:
-        piece = pieces.get(name)
-        if piece is None or piece[0] != field.version or not field.version:
-            source = _source(name, field.by, field.ts_us, field.version)
-            piece = pieces[name] = (field.version, self._value(name, field.value), source)
-        return piece
+    def _piece(self, name: str, field: Sourced) -> tuple[int, bytes, bytes]:
+        source = _source(name, field.by, field.ts_us, field.version)
+        return field.version, self._value(name, field.value), source
 
     def _start(self, record_id: str, version: int, deleted: bool) -> bytes:
         return self._header + binary.text(record_id) + binary.long(version) + binary.boolean(deleted)
@@ -219,7 +223,7 @@ class GoldenCodec:
 
 
 def _source(name: str, system: str, ts_us: int, version: int) -> bytes:
-    return b"".join((_name(name), _name(system), binary.long(ts_us), binary.long(version)))
+    return _name(name) + _name(system) + binary.serial(ts_us) + binary.long(version)
 
 
 def _header(schema: Mapping[str, Any]) -> bytes:

@@ -57,6 +57,8 @@ def normaliser(kind: ColumnType) -> Normalise:
 
     Raises InvalidValueError only for what no system could have sent: a list in a number's place.
     """
+    if kind.kind == "text" and not kind.padded and kind.length is None:
+        return _text_or_none
     inner = _inner_normaliser(kind)
     return lambda value: None if value is None else inner(value)
 
@@ -122,6 +124,10 @@ def _scalar_text(value: Any) -> str:
     if isinstance(value, int | float | Decimal):
         return numbers.decimal_text(numbers.decimal_of(value))
     raise InvalidValueError(f"a {type(value).__name__}", "stands where one plain value belongs")
+
+
+def _text_or_none(value: Any) -> Value:
+    return value if type(value) is str or value is None else _scalar_text(value)
 
 
 def _boolean(value: Any) -> Value:
@@ -234,7 +240,7 @@ def from_wire(kind: ColumnType) -> Normalise | None:
     normalise = normaliser(kind)
     if kind.kind == "numeric":
         # What a column printed is rounded already: only its spelling is left to be made one.
-        return lambda value: None if value is None else numbers.decimal_text(value)
+        return lambda value: None if value is None else _decimal_text(value)
     if kind.kind == "json":
         return lambda value: normalise(bytes(value))
     if kind.kind == "array" and kind.item is not None and kind.item.kind == "json":
@@ -242,6 +248,14 @@ def from_wire(kind: ColumnType) -> Normalise | None:
     if kind.kind in ("date", "opaque"):
         return lambda value: value if type(value) is str else normalise(value)
     return _remembering(normalise) if kind.kind in ("timestamp", "timestamptz", "time") else normalise
+
+
+def _decimal_text(number: Decimal) -> str:
+    return _known_text(number) if number.is_finite() else numbers.decimal_text(number)
+
+
+_known_text = lru_cache(maxsize=TEXTS_REMEMBERED)(numbers.decimal_text)
+"""Numbers that are equal are spelt alike, and most come again with the next image of their row."""
 
 
 def _remembering(normalise: Normalise) -> Normalise:

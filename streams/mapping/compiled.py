@@ -13,13 +13,15 @@ from schemas.project.column_types import ColumnType
 from schemas.project.model import Column, Entity, EntitySystem, FieldRule, Filter, Mode, Single
 from streams.errors import InvalidValueError, MappingError
 from streams.mapping.columns import normaliser
-from streams.mapping.fields import FieldLens, field_lens
+from streams.mapping.fields import FieldLens, Read, field_lens
 from streams.mapping.filters import RowFilter
 from streams.mapping.images import Images
 from streams.mapping.parts import parts
 from streams.mapping.validity import validator
 from streams.merge.lenses import LensUnit
 from streams.merge.values import Row, Value, Values
+
+COMBINATIONS_KNOWN = 1 << 10
 
 
 class TableLens:
@@ -43,6 +45,7 @@ class TableLens:
         self._normalisers = {column: normaliser(kind) for column, kind in self.kinds.items()}
         self._readable = tuple(one for one in fields if one.direction != "out")
         self._getters = tuple((one.name, one.get) for one in self._readable)
+        self._chosen: dict[frozenset[str], tuple[tuple[str, Read], ...]] = {}
         self._writable = {one.name: one for one in fields if one.direction != "in"}
         self._created = tuple(column for one in self._writable.values() for column in one.columns)
 
@@ -96,13 +99,23 @@ class TableLens:
     def get(self, row: Row, names: Container[str] | None = None) -> dict[str, Value]:
         """The readable fields of a row, or those of `names`; one whose columns hold nothing valid is left out."""
         values: dict[str, Value] = {}
-        getters = self._getters if names is None else [one for one in self._getters if one[0] in names]
-        for name, get in getters:
+        for name, get in self._getters if names is None else self._some(names):
             try:
                 values[name] = get(row)
             except InvalidValueError:
                 continue
         return values
+
+    def _some(self, names: Container[str]) -> tuple[tuple[str, Read], ...]:
+        """The getters of these fields. Few combinations of fields are edited together: those are remembered."""
+        if not isinstance(names, frozenset):
+            return tuple(one for one in self._getters if one[0] in names)
+        found = self._chosen.get(names)
+        if found is None:
+            found = tuple(one for one in self._getters if one[0] in names)
+            if len(self._chosen) < COMBINATIONS_KNOWN:
+                self._chosen[names] = found
+        return found
 
     def faults(self, row: Row) -> dict[str, str]:
         """For each field that `get` left out: a sentence with the column, the value and what was expected."""

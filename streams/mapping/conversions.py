@@ -76,6 +76,20 @@ def expected(rule: FieldRule, value: Any) -> Any:
     raise InvalidValueError(repr(value), f"is no canonical {rule.type}")
 
 
+def writer(rule: FieldRule, conversion: Conversion, normalise: Convert) -> Convert:
+    """What makes a column's normal form of a value of this field. It raises InvalidValueError."""
+    kinds, is_boolean, write = _EXPECTED[rule.type], rule.type == "boolean", conversion.write
+
+    def written(value: Any) -> Value:
+        if value is None:
+            return None
+        if not isinstance(value, kinds) or (isinstance(value, bool) and not is_boolean):
+            return expected(rule, value)  # type: ignore[no-any-return]
+        return normalise(value if write is _same else write(value))
+
+    return written
+
+
 def _same(value: Any) -> Value:
     return value  # type: ignore[no-any-return]
 

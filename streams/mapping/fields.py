@@ -6,11 +6,13 @@ from operator import itemgetter
 
 from schemas.project.model import Direction, FieldRule
 from streams.errors import InvalidValueError
+from streams.mapping import conversions
 from streams.mapping.parts import ColumnPart, Part
 from streams.mapping.validity import Validate
 from streams.merge.values import Row, Value
 
 Read = Callable[[Row], Value]
+Write = Callable[[Value], Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class FieldLens:
     """A field's way into a row and out of it. Made by `field_lens`.
 
     `read` gives the value as the columns show it, unchecked; `get` only one that the field takes. Both raise
-    InvalidValueError. `plain`: the columns' normal forms are the canonical values themselves. `single` is the part of
-    a plain field with one column.
+    InvalidValueError. `plain`: the columns' normal forms are the canonical values themselves. `single` writes a plain
+    field of one column.
     """
 
     name: str
@@ -30,7 +32,7 @@ class FieldLens:
     read: Read
     get: Read
     plain: bool
-    single: ColumnPart | None
+    single: Write | None
 
     def put(self, value: Value, row: Row) -> dict[str, Value]:
         """The columns with this value written into them. Raises InvalidValueError if they cannot say it.
@@ -39,13 +41,17 @@ class FieldLens:
         written in another way that means the same is no difference, and must not be corrected back and forth.
         """
         if self.single is not None:
-            return _put_single(self.single, value, row)
+            column = self.columns[0]
+            held = row[column]
+            if held == value or (new := self.single(value)) == held:
+                return {}
+            return {column: new}
         shown = self._shown(row)
         if shown == (value,):
             return {}
         written = self._write(value, row)
-        for column, new in written.items():
-            if row[column] != new:
+        for column, now in written.items():
+            if row[column] != now:
                 break
         else:
             return {}
@@ -79,15 +85,12 @@ def field_lens(
     plain = all(isinstance(part, ColumnPart) and part.conversion.plain for part in parts)
     read = _plain_reader(parts) if plain else _reader(rule, parts)
     get = read if validate is None else _checked(read, validate)
-    single = parts[0] if plain and rule.group is None and isinstance(parts[0], ColumnPart) else None
+    single = _single_writer(rule, parts[0]) if plain and rule.group is None else None
     return FieldLens(name, rule, direction, parts, columns, read, get, plain, single)
 
 
-def _put_single(part: ColumnPart, value: Value, row: Row) -> dict[str, Value]:
-    if row[part.column] == value:
-        return {}
-    written = part.write((value,), row)
-    return {} if written[part.column] == row[part.column] else written
+def _single_writer(rule: FieldRule, part: Part) -> Write | None:
+    return conversions.writer(rule, part.conversion, part.normalise) if isinstance(part, ColumnPart) else None
 
 
 def _plain_reader(parts: tuple[Part, ...]) -> Read:

@@ -1,6 +1,7 @@
 """Row images: JSON text of a whole row to the normal forms of some of its columns, and back."""
 
 from collections.abc import Mapping
+from keyword import iskeyword
 from typing import Any
 
 import msgspec
@@ -21,7 +22,8 @@ class Images:
 
     def __init__(self, entity: str, system: str, kinds: Mapping[str, ColumnType]) -> None:
         self._entity, self._system = entity, system
-        names = {f"column_{index}": column for index, column in enumerate(kinds)}
+        self._named = all(column.isidentifier() and column[0] != "_" and not iskeyword(column) for column in kinds)
+        names = {column if self._named else f"column_{index}": column for index, column in enumerate(kinds)}
         fields: list[tuple[str, Any]] = [(name, wire_type(kinds[column])) for name, column in names.items()]
         image = msgspec.defstruct("RowImage", fields, rename=names, gc=False)
         self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image, float_hook=number_of_json)
@@ -41,7 +43,11 @@ class Images:
             found = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError, ValueError, RecursionError) as error:
             raise RowImageError(self._entity, self._system, None, str(error)) from error
-        row = dict(zip(self._columns, msgspec.structs.astuple(found), strict=True))
+        row: dict[str, Value] = (
+            msgspec.structs.asdict(found)
+            if self._named
+            else dict(zip(self._columns, msgspec.structs.astuple(found), strict=True))
+        )
         for column, normalise in self._normalisers:
             try:
                 row[column] = normalise(row[column])
@@ -52,5 +58,7 @@ class Images:
     def dump(self, row: Row) -> str:
         """JSON object text from which Postgres' `jsonb_populate_record` makes the same values again."""
         dumpers = self._dumpers
+        if not dumpers and type(row) is dict:
+            return _ENCODER.encode(row).decode()
         out = {column: dumpers[column](value) if column in dumpers else value for column, value in row.items()}
         return _ENCODER.encode(out).decode()

@@ -50,7 +50,8 @@ def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
     late = [name for name in entry.behind if name in side.told_by and name not in entry.dissent]
     if not late:
         return
-    behind = {name: turn.field(name).version for name in late}
+    fields = turn.state.fields
+    behind = {name: fields[name].version for name in late}
     units = _units_behind(turn, system, entry, side, behind)
     if entry.suspects:
         units = [unit for unit in units if entry.suspects.items() >= unit.versions.items()][:1] or units
@@ -60,16 +61,16 @@ def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
 
 def _units_behind(turn: Turn, system: str, entry: SystemState, side: Side, behind: dict[str, int]) -> list[SentUnit]:
     """The units that differ from what they should show; those that show it already are up to date."""
-    image, units = entry.image, []
+    image, fields, units = entry.image, turn.state.fields, []
     assert image is not None
     for place in sorted({side.told_by[name] for name in behind}):
         unit = side.told[place]
         versions = {name: behind[name] for name in unit.fields if name in behind}
-        if _refused_of(entry, unit.fields) == versions:
+        if entry.refused and _refused_of(entry, unit.fields) == versions:
             continue
         base = {column: image.get(column) for column in unit.columns}
-        values = {name: turn.field(name).value for name in versions}
-        want = side.put(values, image, unit.columns)
+        values = {name: fields[name].value for name in versions}
+        want = side.written(values, base, unit.columns)
         if want != base:
             units.append(SentUnit(base, want, versions))
         else:

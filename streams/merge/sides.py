@@ -47,8 +47,12 @@ class Side:
     def put(self, values: Values, row: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
         """These columns of `row`, whole units of it, with the values written into them."""
         part = None if row is None else {column: row.get(column) for column in columns}
-        written = self.lens.put(values, part)
-        return {column: written.get(column) for column in columns}
+        return self.written(values, part, columns)
+
+    def written(self, values: Values, part: Row | None, columns: tuple[str, ...]) -> dict[str, Value]:
+        """As `put`, of a row that is already narrowed to these columns."""
+        found = self.lens.put(values, part)
+        return found if tuple(found) == columns else {column: found.get(column) for column in columns}
 
     def shows(self, name: str, value: Value, row: Row | None) -> bool:
         """Whether the row shows this value of a field, as well as the system can show it."""

@@ -50,7 +50,7 @@ def _is_calm(state: State, rules: Rules) -> bool:
 
 def _edited(turn: Turn, event: Changed, entry: SystemState, side: Side, before: Row, after: Row) -> bool:
     """An edit of fields of which the row showed the hub's version: each value is the hub's now."""
-    columns = [column for column in side.columns if before[column] != after[column]]
+    columns = [column for column, value in after.items() if before[column] != value]
     if not columns or side.unread:
         return False
     concerned = frozenset([name for column in columns for name in side.read_from[column]])

@@ -20,7 +20,7 @@ from schemas.topics import Topics
 from streams.errors import InvalidValueError
 from streams.mapping.rules import compile_epoch
 from streams.merge import states
-from streams.merge.events import Event, Nudged, Outcome
+from streams.merge.events import Changed, Event, Nudged, Outcome
 from streams.merge.merge import merge
 from streams.merge.rules import Rules
 from streams.merge.states import State
@@ -84,6 +84,8 @@ class MergeProcessor:
         if record.value is None:
             raise UnprocessableError("an event of the record log needs a message", "decode")
         message = self._codec.decode(record.value)
+        if type(message) is Change and message.op != "l" and record.key and record.key[0]:
+            return self._event(record, record.key, message, store)
         if isinstance(message, Loaded) or (isinstance(message, Change) and message.op == "l"):
             return self._loaded(record, message, store)
         if isinstance(message, Epoch):
@@ -111,7 +113,7 @@ class MergeProcessor:
 
     def _merged(self, given: "_Input", regime: Regime, state: State | None, store: Store) -> Iterable[Result]:
         event, record, guard = given.event, given.record, regime.entity.on_delete.brake
-        seen = brake.watch(store, guard, event, state, self._partitions)
+        seen = None if _stays(event, state) else brake.watch(store, guard, event, state, self._partitions)
         held = seen is not None and seen.ruling is not None and seen.ruling.held
         rules = regime.loads.rules(store, seen.system if seen is not None and held else None)
         was_alive = state is None or state.alive
@@ -191,6 +193,11 @@ class _Input(NamedTuple):
     event: Event
     hop: int
     pieces: Pieces
+
+
+def _stays(event: Event, state: State | None) -> bool:
+    """Whether this event finds and leaves its row there: nothing for the brake to count."""
+    return type(event) is Changed and event.after is not None and brake.has_row(state, event.system)
 
 
 def _waits(data: bytes, rules: Rules) -> bool:

@@ -66,13 +66,14 @@ def command(record_id: str, record: Record, regime: Regime, planned: Planned, ho
     """A command, at the place of the input that it follows from."""
     lens = regime.lenses[planned.system]
     dump_set = lens.dump_new if planned.op == "c" else lens.dump
-    units = tuple(
+    dump = lens.dump
+    units = [
         Unit(
-            base=None if unit.base is None else lens.dump(unit.base),
+            base=None if unit.base is None else dump(unit.base),
             set=None if unit.set is None else dump_set(unit.set),
         )
         for unit in planned.units
-    )
+    ]
     return Command(
         id=command_id(record_id, planned.system, planned.number),
         record_id=record_id,
@@ -81,7 +82,7 @@ def command(record_id: str, record: Record, regime: Regime, planned: Planned, ho
         number=planned.number,
         op=planned.op,
         local_id=planned.local_id,
-        units=units,
+        units=tuple(units),
         partition=record.partition,
         offset=record.offset,
         hop=hop,
