@@ -1,12 +1,15 @@
-"""Mistakes of the engine that look right, planted one at a time: the campaign must notice each of them.
+"""Mistakes of the engine that look right, planted one at a time: a history must notice each of them, or a unit test.
 
-`python -m tests.simulation.applications.faults [--histories N] [--only WORDS]` plants them and searches.
+`python -m tests.simulation.applications.faults [--histories N] [--only WORDS]` plants them and searches: histories
+first, then the tests that are named. `--histories 0` asks the tests alone, which is quick.
 """
 
 import argparse
 import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from functools import partial
+from io import StringIO
 from multiprocessing import get_context
 
 import pytest
@@ -18,21 +21,33 @@ from tests.simulation.mutants.planting import Plant, both
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One mistake. The search begins at seed `first`, where one is known to be noticed early."""
+    """One mistake. `tests` is the file of `tests/unit` with a test that notices it, since histories that do may be
+    rare. The search begins at seed `first`, where one is known to be noticed early."""
 
     name: str
     plant: Plant
+    tests: str
     first: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How a fault was noticed: at which seed, after how many histories, by which sentence; or not at all."""
+    """How a fault was noticed: at which seed, after how many histories, by which sentence; or by a test, or not at all.
+
+    A test is the sentence then, and there is no seed.
+    """
 
     name: str
     histories: int
     seed: int | None = None
     sentence: str = ""
+
+    def __str__(self) -> str:
+        if not self.sentence:
+            return "NOT NOTICED"
+        return (
+            self.sentence if self.seed is None else f"seed {self.seed}, after {self.histories}: {self.sentence[:100]}"
+        )
 
 
 def edit(name: str, *changes: str) -> Plant:
@@ -45,6 +60,7 @@ FAULTS = (
     Fault(
         "what is about to be written is not noted",
         edit("remote.intents.Ledger.intend", "await self._keep(command, Entry(intent), others)", "pass"),
+        tests="remote/test_crashes.py",
     ),
     Fault(
         "what was answered is not noted",
@@ -53,6 +69,7 @@ FAULTS = (
             "await self._keep(command, Entry(None if entry is None else entry.intent, result), others)",
             "await self._grouped.put(others)",
         ),
+        tests="remote/test_sink.py",
     ),
     Fault(
         "a listing is trusted: what it lacks is gone",
@@ -61,6 +78,7 @@ FAULTS = (
             'await self._teller.look_all(piece, asked, "sweep")',
             'for one in asked: await self._teller.tell(piece, one, None, self._teller.engine.numbers.take(), "sweep")',
         ),
+        tests="remote/test_source.py",
     ),
     Fault(
         "a listing is numbered when it has come",
@@ -69,6 +87,7 @@ FAULTS = (
             "page = await self._listed(running)",
             "page = await self._listed(running); number = engine.numbers.take()",
         ),
+        tests="remote/test_webhooks.py",
     ),
     Fault(
         "a listed row that was being written is told as listed",
@@ -77,43 +96,53 @@ FAULTS = (
             "was_seen = self.engine.writes.overlapped(page, row) or",
             "was_seen = False or",
         ),
+        tests="remote/test_webhooks.py",
     ),
     Fault(
         "a create whose answer was lost is sent again blindly",
         edit("remote.creations.Creation._attempt", "else self._taken_up(wanted)", "else self._create(wanted)"),
+        tests="remote/test_sink.py",
     ),
     Fault(
         "a row with the same natural key is not looked for",
         edit("remote.creations.Creation._resting", "await self._twins(wanted) or []", "[]"),
+        tests="remote/test_windows.py",
     ),
     Fault(
         "an edit of a row just made is taken for the application's form",
         edit("remote.creations.Creation._create", "if is_again", "if False"),
+        tests="remote/test_crashes.py",
     ),
     Fault(
         "a unit is written whatever it holds",
         edit("remote.writes.Writer._applicable", "self.columns.same(base, row.values) and ", ""),
+        tests="remote/test_sink.py",
     ),
     Fault(
         "a delete is blind",
         edit("remote.writes.Writer._delete", "if not self.columns.same(units[0][0], found.values):", "if False:"),
+        tests="remote/test_sink.py",
     ),
     Fault(
         "an earlier write of ours is not told from an edit",
         edit("remote.writes.Writer._update", "before = now if intent is None else", "before = now if True else"),
+        tests="remote/test_sink.py",
     ),
     Fault(
         "a create is given up for a row that nobody has seen",
         edit("remote.creations.Creation._require_told", "if unseen:", "if False:"),
+        tests="remote/test_windows.py",
         first=34,
     ),
     Fault(
         "looks at unknown rows do not wait for creates",
         edit("remote.tellings.Teller._unknown", "if under_way := ", "if False and "),
+        tests="remote/test_webhooks.py",
     ),
     Fault(
         "what is told is not noted as unsure before",
         edit("remote.marks.Marks.unsure", "unsure = {note:", "marks = {}\n    unsure = {note:"),
+        tests="remote/test_crashes.py",
     ),
     Fault(
         "numbers are not reserved",
@@ -121,14 +150,17 @@ FAULTS = (
             edit("remote.engine.Engine.before_telling", "if numbers.last > numbers.secured:", "if False:"),
             edit("remote.writes.Writer.intend", "self.engine.number_note()", "{}"),
         ),
+        tests="remote/test_crashes.py",
     ),
     Fault(
         "the fence is lowered by a late answer",
         edit("remote.intents.Ledger._let_go", "max(self._fence_of(place), *gone)", "max(gone)"),
+        tests="remote/test_crashes.py",
     ),
     Fault(
         "a command that is set aside is not noted",
         edit("remote.parking.Parking.park", "await self._notes.put({name: _encode(command)})", "pass"),
+        tests="remote/test_windows.py",
     ),
     Fault(
         "a row in a delivery is trusted, however old",
@@ -137,6 +169,7 @@ FAULTS = (
             "is_plain = known is not None",
             "is_plain = known is not None or True",
         ),
+        tests="remote/test_webhooks.py",
     ),
     Fault(
         "flows wait for a clock that was set back",
@@ -145,21 +178,25 @@ FAULTS = (
             "wanted_us = now_us\n    begin_us",
             "wanted_us = now_us + flow.every_us\n    begin_us",
         ),
+        tests="remote/test_flows.py",
     ),
     Fault(
         "the limit is not kept",
         edit("http.budgets.Budget.wait_s", "self._own_wait_s(now_s), self._told_wait_s(now_s)", "0.0"),
+        tests="http/test_budgets.py",
     ),
     Fault(
         "what an application says of the limit is not heard",
         edit("http.budgets.Budget.observe", "if told is not None:", "if False:", "if again_s is None", "if True"),
+        tests="http/test_budgets.py",
     ),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}
 
 
 def search(fault: Fault, limit: int) -> Finding:
-    """Play histories with a fault planted until one violates an obligation that it keeps without, `limit` at most."""
+    """Play histories with a fault planted until one violates an obligation that it keeps without, `limit` at most; if
+    none does, ask the tests."""
     for place in range(limit):
         seed = fault.first + place
         with pytest.MonkeyPatch.context() as patch:
@@ -167,7 +204,18 @@ def search(fault: Fault, limit: int) -> Finding:
             wrong = run(seed)
         if wrong and not run(seed):
             return Finding(fault.name, place + 1, seed, wrong[0])
-    return Finding(fault.name, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        fault.plant(patch)
+        return Finding(fault.name, limit, sentence=tested(fault.tests))
+
+
+def tested(file: str) -> str:
+    """The first test of a file of `tests/unit` that fails; empty where none does."""
+    told = StringIO()
+    with redirect_stdout(told):
+        code = pytest.main(["-q", "-x", "-rf", "--no-header", "-p", "no:cacheprovider", f"tests/unit/{file}"])
+    failed = next((line for line in told.getvalue().splitlines() if line.startswith("FAILED ")), "")
+    return failed.removeprefix("FAILED ").partition(" - ")[0] if code == pytest.ExitCode.TESTS_FAILED else ""
 
 
 def search_by_name(limit: int, name: str) -> Finding:
@@ -186,9 +234,8 @@ def main() -> int:
     noticed = 0
     with get_context("spawn").Pool(given.workers) as pool:
         for finding in pool.imap(partial(search_by_name, given.histories), names):
-            how = f"seed {finding.seed}, after {finding.histories}: {finding.sentence[:100]}"
-            print(f"{finding.name:65} {'NOT NOTICED' if finding.seed is None else how}", flush=True)
-            noticed += finding.seed is not None
+            print(f"{finding.name:65} {finding}", flush=True)
+            noticed += bool(finding.sentence)
     print(f"{noticed} of {len(names)} noticed")
     return 0 if noticed == len(names) else 1
 

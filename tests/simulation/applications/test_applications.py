@@ -83,5 +83,12 @@ def test_a_mistake_is_noticed(name: str) -> None:
     assert search(BY_NAME[name], QUICKLY_NOTICED[name]).seed is not None
 
 
+@pytest.mark.timeout(120)
+def test_a_mistake_that_no_history_is_played_for_is_noticed_by_the_test_that_is_named() -> None:
+    command = [sys.executable, "-m", "tests.simulation.applications.faults", "--histories", "0", "--workers", "1"]
+    done = subprocess.run([*command, "--only", "flows wait"], capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, "test_flows.py::" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
 def test_there_are_enough_mistakes() -> None:
     assert len(BY_NAME) == len(FAULTS) >= LEAST_FAULTS

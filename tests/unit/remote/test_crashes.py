@@ -141,6 +141,24 @@ async def test_a_command_that_was_answered_late_opens_no_other_to_a_repeat(monke
     assert blog.members.rows()[ada]["name"] == "Countess"
 
 
+async def test_a_late_answer_does_not_lower_the_fence_when_the_batch_before_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    commands, _ = troubled(blog, monkeypatch)
+    sink, eve = blog.sink(), blog.commands.create({"email": "eve@example.org"})
+    bob = commands[1]
+    await park(sink, commands)
+    await sink.apply([eve])
+    monkeypatch.undo()
+    blog.clock.at_us += HOUR_US
+    await sink.reported(await sink.retry_parked())
+    await sink.apply([eve])
+    blog.members.update(str(bob.local_id), name="Ada")
+    assert [effect.result for effect in await sink.apply([bob])] == [None]
+    assert blog.members.rows()[str(bob.local_id)]["name"] == "Ada"
+
+
 async def test_what_could_not_be_noted_with_an_answer_is_noted_before_it_is_given(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

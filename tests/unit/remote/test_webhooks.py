@@ -225,6 +225,30 @@ async def test_a_listed_row_that_was_looked_at_meanwhile_is_looked_at_again() ->
     assert [row(change.after)["name"] for change in await blog.read(enough)] == ["B", "C"]
 
 
+async def test_a_page_does_not_take_back_what_a_delivery_told_while_it_was_on_its_way() -> None:
+    blog, ada = await hooked(TRUSTED)
+    await blog.connector.sync_now()
+    inner, told_of = blog.api.page, asyncio.Event()
+
+    async def slow(cursor: str | None, since_us: int | None = None) -> Page:
+        page = await inner(cursor, since_us)
+        blog.members.update(ada, name="B")
+        await told_of.wait()
+        return page
+
+    def later(payload: dict[str, Any]) -> Found:
+        return Found(ada, payload, changed_us=blog.members.stored[ada].changed_us)
+
+    blog.api.page, blog.api.found = slow, later  # type: ignore[method-assign]
+
+    def swept(found: list[Change]) -> bool:
+        is_over = told_of.is_set()
+        told_of.set()
+        return is_over
+
+    assert [row(change.after)["name"] for change in await blog.read(swept)] == ["B"]
+
+
 async def test_a_late_answer_to_a_look_does_not_pass_for_a_young_one() -> None:
     blog, ada = await hooked(FETCHED)
     engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
