@@ -183,7 +183,7 @@ FAULTS = (
     Fault(
         "the limit is not kept",
         edit("http.budgets.Budget.wait_s", "self._own_wait_s(now_s), self._told_wait_s(now_s)", "0.0"),
-        tests="http/test_budgets.py",
+        tests="rest/test_accounts.py",
     ),
     Fault(
         "what an application says of the limit is not heard",
