@@ -1,6 +1,6 @@
 """Row images: JSON text of a whole row to the normal forms of some of its columns, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from keyword import iskeyword
 from typing import Any
 
@@ -22,12 +22,7 @@ class Images:
 
     def __init__(self, entity: str, system: str, kinds: Mapping[str, ColumnType]) -> None:
         self._entity, self._system = entity, system
-        self._named = all(column.isidentifier() and column[0] != "_" and not iskeyword(column) for column in kinds)
-        names = {column if self._named else f"column_{index}": column for index, column in enumerate(kinds)}
-        fields: list[tuple[str, Any]] = [(name, wire_type(kinds[column])) for name, column in names.items()]
-        image = msgspec.defstruct("RowImage", fields, rename=names, gc=False)
-        self._decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image, float_hook=number_of_json)
-        self._columns = tuple(kinds)
+        self._read = _reader(kinds) if all(map(_is_plain, kinds)) else _reader_of_any_names(kinds)
         self._normalisers = [
             (column, normalise) for column, kind in kinds.items() if (normalise := from_wire(kind)) is not None
         ]
@@ -40,14 +35,9 @@ class Images:
         as a column set to null), or that holds what a column's type cannot.
         """
         try:
-            found = self._decoder.decode(text)
+            row = self._read(text)
         except (msgspec.DecodeError, UnicodeEncodeError, ValueError, RecursionError) as error:
             raise RowImageError(self._entity, self._system, None, str(error)) from error
-        row: dict[str, Value] = (
-            msgspec.structs.asdict(found)
-            if self._named
-            else dict(zip(self._columns, msgspec.structs.astuple(found), strict=True))
-        )
         for column, normalise in self._normalisers:
             try:
                 row[column] = normalise(row[column])
@@ -62,3 +52,35 @@ class Images:
             return _ENCODER.encode(row).decode()
         out = {column: dumpers[column](value) if column in dumpers else value for column, value in row.items()}
         return _ENCODER.encode(out).decode()
+
+
+def _is_plain(column: str) -> bool:
+    """Whether JSON text has this name as it is: msgspec's structs know no field that JSON writes escaped."""
+    return column.isprintable() and not set(column) & {'"', "\\"}
+
+
+def _reader(kinds: Mapping[str, ColumnType]) -> Callable[[str], dict[str, Value]]:
+    columns = tuple(kinds)
+    named = all(column.isidentifier() and column[0] != "_" and not iskeyword(column) for column in columns)
+    names = {column if named else f"column_{index}": column for index, column in enumerate(columns)}
+    fields: list[tuple[str, Any]] = [(name, wire_type(kinds[column])) for name, column in names.items()]
+    image = msgspec.defstruct("RowImage", fields, rename=names, gc=False)
+    decode = msgspec.json.Decoder(image, float_hook=number_of_json).decode
+    if named:
+        return lambda text: msgspec.structs.asdict(decode(text))
+    return lambda text: dict(zip(columns, msgspec.structs.astuple(decode(text)), strict=True))
+
+
+def _reader_of_any_names(kinds: Mapping[str, ColumnType]) -> Callable[[str], dict[str, Value]]:
+    whole = msgspec.json.Decoder(dict[str, msgspec.Raw])
+    decoders = {
+        column: msgspec.json.Decoder[Any](wire_type(kind), float_hook=number_of_json) for column, kind in kinds.items()
+    }
+
+    def read(text: str) -> dict[str, Value]:
+        found = whole.decode(text)
+        if missing := decoders.keys() - found.keys():
+            raise msgspec.ValidationError(f"Object missing required field `{min(missing)}`")
+        return {column: decoder.decode(found[column]) for column, decoder in decoders.items()}
+
+    return read

@@ -4,10 +4,12 @@ import msgspec
 import pytest
 
 from schemas.project import column_types
+from streams.errors import RowImageError
 from streams.mapping.images import Images
 from streams.merge.values import Value
 
 NAMES = ["name", "self", "mro", "keys", "Straße", "class", "None", "_id", "__slots__", "1st", "two words", ""]
+NAMES += ['six "', "back\\slash", "line\nbreak", "\u00a0"]
 
 
 def _images(*columns: str, kind: str = "text") -> Images:
@@ -18,6 +20,11 @@ def _images(*columns: str, kind: str = "text") -> Images:
 def test_a_column_may_have_any_name(name: str) -> None:
     row: dict[str, Value] = {name: "x", "other": None}
     assert _images(name, "other").load(msgspec.json.encode(row).decode()) == row
+
+
+def test_a_column_that_lacks_is_no_null_whatever_it_is_called() -> None:
+    with pytest.raises(RowImageError, match="a"):
+        _images('a"b', "c").load('{"c": "1"}')
 
 
 def test_columns_stand_in_their_own_order() -> None:
