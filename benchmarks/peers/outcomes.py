@@ -19,8 +19,8 @@ from benchmarks.report import Sample
 CASE = "edits on both sides"
 ROWS = 50
 BETWEEN_S = 0.3
-QUIET_S = 3.0
-LIMIT_S = 30.0
+QUIET_S = 10.0
+LIMIT_S = 60.0
 EDIT = "update item set {} = $1, ts = clock_timestamp() where id between $2 and $3"
 READ = "select id, a, b from item where id between $1 and $2"
 Rows = dict[int, tuple[str, str]]
