@@ -39,7 +39,7 @@ def head(length: int, *lines: str) -> bytes:
         (BODY, signed(b""), None, 401),
         (BODY, {"X-Hub-Signature-256": "sha1=abc"}, None, 401),
         (DEEP, signed(DEEP), None, 400),
-        (gzip.compress(BODY), {"Content-Encoding": "gzip"}, None, 400),
+        (gzip.compress(BODY, mtime=0), {"Content-Encoding": "gzip"}, None, 400),
         (b"x" * (1024**2 + 1), {}, None, 413),
     ],
 )
