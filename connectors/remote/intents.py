@@ -31,10 +31,24 @@ class Intent(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The last note of a command: what it was about to do, and the answer, if it came to that."""
+    """The last note of a command: what it was about to do, and the answer, if it came to that; or, where nobody waits
+    for an answer any more, which command that was."""
 
     intent: Intent | None
     result: Result | None = None
+    given_up: str | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is to be done any more."""
+        return self.result is not None or self.given_up is not None
+
+    @property
+    def command(self) -> str | None:
+        """Whose note this is."""
+        if self.result is not None:
+            return self.result.command
+        return self.given_up or (None if self.intent is None else self.intent.command)
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -95,20 +109,22 @@ class Ledger:
             self._let_go(place, offset, waiting)
 
     def is_over(self, command: Command) -> bool:
-        """Whether the command was carried out and its answer published."""
-        return command.offset <= self._fence_of((command.entity, command.partition))
+        """Whether the command was carried out and its answer published, or nobody waits for that any more."""
+        return command.offset <= self._fence_of((command.entity, command.partition)) or self.is_given_up(command)
+
+    def is_given_up(self, command: Command) -> bool:
+        """Whether it was forgotten unanswered."""
+        entry = self.entry(command)
+        return entry is not None and entry.given_up is not None
 
     def entry(self, command: Command) -> Entry | None:
         """The last note of a command, if it is this command's and no other's of the same place."""
         found = self._entries.get((command.entity, command.partition), {}).get(command.offset)
-        known = (
-            None if found is None else found.result.command if found.result else found.intent and found.intent.command
-        )
-        return found if known == command.id else None
+        return found if found is not None and found.command == command.id else None
 
     def unfinished(self) -> list[Entry]:
         """The commands whose writes may have taken effect, and whose answers are not known."""
-        return [entry for entries in self._entries.values() for entry in entries.values() if entry.result is None]
+        return [entry for entries in self._entries.values() for entry in entries.values() if not entry.is_over]
 
     async def intend(self, command: Command, intent: Intent, others: Mapping[str, bytes | None]) -> None:
         """The write is sent next. `others` are kept with it. Raises UnreachableError."""
@@ -134,10 +150,12 @@ class Ledger:
         """What was intended was refused as such: nothing was written."""
         self._entries.get((command.entity, command.partition), {}).pop(command.offset, None)
 
-    def forget(self, command: Command) -> None:
-        """Nobody waits for this command any more."""
-        self.withdraw(command)
-        self._grouped.add({_name((command.entity, command.partition), command.offset): None})
+    async def forget(self, command: Command) -> None:
+        """Nobody waits for this command any more. It may come again for all that: one that was answered keeps its
+        answer, and of any other it is noted that nothing is to be done. Raises UnreachableError."""
+        entry = self.entry(command)
+        if entry is None or not entry.is_over:
+            await self._keep(command, Entry(None if entry is None else entry.intent, None, command.id), {})
 
     async def _keep(self, command: Command, entry: Entry, others: Mapping[str, bytes | None]) -> None:
         place = (command.entity, command.partition)
@@ -149,8 +167,8 @@ class Ledger:
     def _let_go(self, place: Place, below: int, waiting: Collection[str]) -> None:
         entries = self._entries.get(place, {})
         # One without an answer waits for itself, beside the others: what it may have written must be known.
-        answered = {offset: entry.result.command for offset, entry in entries.items() if entry.result is not None}
-        gone = [offset for offset, command in answered.items() if offset < below and command not in waiting]
+        over = {offset: entry.command for offset, entry in entries.items() if entry.is_over}
+        gone = [offset for offset, command in over.items() if offset < below and command not in waiting]
         if gone:
             self._grouped.add({_name(place, offset): None for offset in gone})
             # One that had to wait may be answered long after its younger ones: a fence is never lowered.

@@ -64,6 +64,8 @@ class RemoteSink:
         """Try the commands that wait because their own row makes trouble; their answers, until they are `reported`."""
         late: list[Effect] = []
         for command in self._parking.due(self._engine.clock.now_us()):
+            if self._ledger.is_given_up(command):
+                continue
             try:
                 async with self._places:
                     effect = await self._carried_out(command)
@@ -128,8 +130,8 @@ class RemoteSink:
         if self._ledger.is_over(command) or self._parking.holds(command):
             return Effect(command.id, None)
         if (old := self._parking.superseded(command)) is not None:
+            await self._ledger.forget(old)
             await self._parking.forget([old.id])
-            self._ledger.forget(old)
         effect = await self._carried_out(command)
         await self._parking.carried_out(command)
         return effect

@@ -252,3 +252,47 @@ async def _overtaken(blog: Bench, sink: Any, newer: Command, monkeypatch: pytest
     effects = list(await sink.retry_parked())
     await asyncio.gather(*overtaking)
     return effects
+
+
+@pytest.mark.parametrize("answered", [False, True])
+async def test_a_command_whose_place_a_newer_one_took_is_not_carried_out_when_it_comes_again(
+    answered: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    sink, older = blog.sink(), commands[0]
+    await park(sink, [older])
+    monkeypatch.undo()
+    if answered:
+        blog.clock.at_us += HOUR_US
+        await sink.retry_parked()
+    newer = msgspec.structs.replace(older, number=2, id=f"{older.record_id}/blog/2", offset=99)
+    await sink.apply([newer])
+    blog.members.update(ada, name="Ada")
+    blog.restart()
+    first, *_ = [effect.result for effect in await blog.apply(older, newer)]
+    assert blog.members.rows()[ada]["name"] == "Ada"
+    assert (first is not None and row(first.left)["name"] == "Countess") if answered else first is None
+
+
+async def test_a_command_that_is_given_up_is_not_tried_again_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench()
+    commands, ada = troubled(blog, monkeypatch)
+    sink, older = blog.sink(), commands[0]
+    await park(sink, [older])
+    monkeypatch.undo()
+    put = blog.notes.put
+
+    async def crashing(values: Mapping[str, bytes | None]) -> None:
+        if None in values.values():
+            raise UnreachableError("kafka", "here", "there", "no answer")
+        await put(values)
+
+    monkeypatch.setattr(blog.notes, "put", crashing)
+    with pytest.raises(UnreachableError):
+        await sink.apply([msgspec.structs.replace(older, number=2, id=f"{older.record_id}/blog/2", offset=99)])
+    monkeypatch.undo()
+    blog.restart()
+    blog.clock.at_us += HOUR_US
+    assert list(await blog.sink().retry_parked()) == []
+    assert blog.members.rows()[ada]["name"] == "Ada"
