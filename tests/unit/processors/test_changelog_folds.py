@@ -8,7 +8,17 @@ from hypothesis import strategies as st
 
 from streams.processors import spilled_files
 from streams.processors.changelog_folds import Cover, Fold, Held, UncoveredError, is_mark_of, stamp_frame
-from streams.processors.changelogs import MARK_KEY, Entry, Recovered, Recovery, Stamp, StateEntryError, batch, entry
+from streams.processors.changelogs import (
+    MARK_KEY,
+    Entry,
+    Recovered,
+    Recovery,
+    Stamp,
+    StateEntryError,
+    batch,
+    entry,
+    parse,
+)
 from streams.processors.spilled_files import Place, Resources
 
 KEYS = [b"a", b"b", b"c", b"d"]
@@ -101,17 +111,21 @@ def test_whole_changelog_says_the_same(empty, entries):
 @relaxed
 def test_copy_of_a_part_goes_on_with_the_rest(empty, entries, cut):
     marks = [at for at, each in enumerate(entries[:cut]) if each.key == MARK_KEY]
-    disk, at = empty(), 0
+    disk, start = empty(), 0
     first = recovered(entries[: marks[-1] + 1]) if marks else Recovered()
-    # A copy is made by the owner, who writes anew what he finds in doubt.
-    if marks and not first.doubtful and recovered(entries[:cut]).positions == first.positions:
-        at = marks[-1] + 1
-        frame = entries[at - 1].value[:12]
+    if marks and may_copy(entries[marks[-1]], first) and recovered(entries[:cut]).positions == first.positions:
+        start = marks[-1] + 1
+        frame = entries[start - 1].value[:12]
         changes = spilled_files.raw_values(first.content, frame)
-        disk.write(changes, Place("state", at, frame, first.positions))
-    found = folded(disk, messages(entries)[at:])
+        disk.write(changes, Place("state", start, frame, first.positions))
+    found = folded(disk, messages(entries)[start:])
     whole = recovered(entries)
     assert found == whole
+
+
+def may_copy(mark: Entry, first: Recovered) -> bool:
+    """A copy is made by the owner behind a mark of his own, and he writes anew what he finds in doubt."""
+    return parse(mark)[0].epoch == first.epoch and not first.doubtful
 
 
 def test_mark_found_late_is_noticed_and_counts(empty):
