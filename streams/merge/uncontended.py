@@ -6,13 +6,13 @@ guard holds, they come to the same bytes, which the simulation compares (`tests/
 hold, nothing was changed, and they decide.
 """
 
-from streams.merge import oscillation, planning, rows
+from streams.merge import fields, oscillation, planning, rows
 from streams.merge.events import Changed, Outcome
 from streams.merge.rules import Rules
 from streams.merge.sides import Side
 from streams.merge.states import Sent, State, SystemState
 from streams.merge.turns import Turn
-from streams.merge.values import Row, Value, Values
+from streams.merge.values import Row, Value
 
 
 def merged(state: State, event: Changed, rules: Rules) -> Outcome | None:
@@ -61,27 +61,11 @@ def _edited(turn: Turn, event: Changed, entry: SystemState, side: Side, before: 
     for name in edits:
         if name in entry.behind or name not in turn.rules.followed or oscillation.is_watched(turn, event.system, name):
             return False
-    if edits:
-        _assign(turn, event, edits)
-    return True
-
-
-def _assign(turn: Turn, event: Changed, edits: Values) -> None:
-    """What follows a value is later than it, whatever its writer's clock says."""
-    state, system = turn.state, event.system
-    others = [entry.behind for name, entry in state.systems.items() if name != system]
     for name, value in edits.items():
-        field = state.fields[name]
-        if field.by != system:
-            oscillation.rewritten(turn, system, name, value)
-        elif state.flips:
-            oscillation.rest(turn, name, value)
-        for behind in others:
-            behind.setdefault(name, field.version)
-        state.version += 1
-        field.ts_us = max(event.ts_us, field.ts_us + 1) if field.version > 0 else event.ts_us
-        field.value, field.version, field.by = value, state.version, system
-    turn.outcome.golden = True
+        if turn.state.fields[name].by != event.system:
+            oscillation.rewritten(turn, event.system, name, value)
+        fields.assign(turn, event.system, name, value, event.ts_us)
+    return True
 
 
 def _echoed(turn: Turn, event: Changed, entry: SystemState, before: Row, after: Row) -> bool:
@@ -92,10 +76,10 @@ def _echoed(turn: Turn, event: Changed, entry: SystemState, before: Row, after: 
     if str(sent.number) != event.command.rpartition("/")[2] or not _is_carried_out(sent, before, after):
         return False
     entry.out = None
-    fields, behind = turn.state.fields, entry.behind
+    behind = entry.behind
     for unit in sent.units:
         for name, version in unit.versions.items():
-            if version == fields[name].version:
+            if version == turn.state.fields[name].version:
                 behind.pop(name, None)
             else:
                 behind[name] = version

@@ -13,16 +13,13 @@ UNCONTENDED = (
         edit("uncontended._is_calm", "not any([entry.dissent for entry in state.systems.values()])", "True"),
     ),
     Mutant(
-        "an uncontended edit forgets what others have seen",
-        edit("uncontended._assign", "behind.setdefault(name, field.version)", "behind[name] = field.version"),
-    ),
-    Mutant(
-        "an uncontended edit keeps its own clock",
-        edit("uncontended._assign", "max(event.ts_us, field.ts_us + 1)", "event.ts_us"),
+        "an edit forgets what others have seen",
+        edit("fields.assign", "entry.behind.setdefault(name, field.version)", "entry.behind[name] = field.version"),
+        survives="what a row showed is only compared with the hub's version, and either is older than that",
     ),
     Mutant(
         "rewriting is not counted where it is uncontended",
-        edit("uncontended._assign", "oscillation.rewritten(turn, system, name, value)", "pass"),
+        edit("uncontended._edited", "oscillation.rewritten(turn, event.system, name, value)", "pass"),
     ),
     Mutant(
         "an uncontended repeat is merged again",
