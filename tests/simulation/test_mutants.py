@@ -3,7 +3,7 @@ plants all of them."""
 
 import pytest
 
-from streams.merge import fields
+from streams.merge import fields, uncontended
 from tests.simulation.mutants.catalogue import BY_NAME, MUTANTS, search
 from tests.simulation.mutants.planting import StaleMutantError, edit
 
@@ -56,9 +56,11 @@ def test_there_are_enough() -> None:
     assert BY_NAME.keys() >= QUICKLY_NOTICED
 
 
-def test_words_that_are_gone_are_named() -> None:
+def test_words_that_are_gone_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    planted = uncontended.merged
     with pytest.raises(StaleMutantError, match="shows has no 'nowhere' any more"):
-        edit("fields.shows", "nowhere", "here")(pytest.MonkeyPatch())
+        edit("fields.shows", "nowhere", "here")(monkeypatch)
+    assert uncontended.merged is planted
 
 
 def test_a_mistake_is_taken_out_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,8 +52,6 @@ def edit(name: str, *changes: str, package: str = "streams.merge") -> Plant:
     """
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        if not name.startswith(f"{UNCONTENDED}."):
-            patch.setattr(f"streams.merge.{UNCONTENDED}.merged", lambda state, event, rules: None)
         edited = _function(package, name)
         source = textwrap.dedent(inspect.getsource(edited))
         for old, new in zip(changes[::2], changes[1::2], strict=True):
@@ -63,6 +61,8 @@ def edit(name: str, *changes: str, package: str = "streams.merge") -> Plant:
         made: dict[str, FunctionType] = {}
         exec(compile(source, f"<mutant of {edited.__qualname__}>", "exec"), edited.__globals__, made)  # noqa: S102
         patch.setattr(edited, "__code__", made[edited.__name__].__code__)
+        if not name.startswith(f"{UNCONTENDED}."):
+            patch.setattr(f"streams.merge.{UNCONTENDED}.merged", lambda state, event, rules: None)
 
     return plant
 
