@@ -32,7 +32,7 @@ UNSEARCHABLE = (
 AMBIGUOUS = "the answer to a create was lost, and several rows may be the one that was made: {ids}"
 
 NOWHERE = Seen(None, 0, False)
-"""No row, before every look: a create that made none says nothing against a row that somebody else has seen there."""
+"""No row, before every look: says nothing against a row that somebody has seen there."""
 
 
 class TwinUnseenError(UnreachableError):
@@ -111,7 +111,7 @@ class Creation:
             return await self._made_earlier(seen, wanted)
         if not self._writer.columns.same(wanted, found.values):
             return await self._theirs(seen)
-        return await self._made(seen)
+        return await self._made(NOWHERE, seen)
 
     async def _create(self, wanted: Mapping[str, Any]) -> Result:
         abilities = self._api.abilities
@@ -130,7 +130,9 @@ class Creation:
             raise await self._refusal(error, wanted) from error
         self._engine.writes.happened((self._resource.entity, made.local_id))
         left = self._writer.seen(made.local_id, made, number)
-        return await (self._made_earlier(left, wanted) if is_again else self._made(left))
+        if is_again:
+            return await self._made_earlier(left, wanted)
+        return await self._made(Seen(None, left.order - 1, left.versioned), left)
 
     async def _refusal(self, error: RowRefusedError, wanted: Mapping[str, Any]) -> RowRefusedError:
         """What to say of a row that was not taken. Raises TwinUnseenError where another stands in its way, unseen."""
@@ -147,16 +149,16 @@ class Creation:
         taken for what the application makes of our values."""
         assert now.found is not None
         if self._writer.columns.same(wanted, now.found.values):
-            return await self._made(now)
+            return await self._made(NOWHERE, now)
         values = {**now.found.values, **wanted}
         order = now.order - 1 if now.versioned else now.order
         self._engine.doubtful[self._resource.entity, now.found.local_id] = None
-        return await self._made(Seen(replace(now.found, values=values), order, now.versioned))
+        return await self._made(NOWHERE, Seen(replace(now.found, values=values), order, now.versioned))
 
-    async def _made(self, left: Seen) -> Result:
-        """There was no row, and now there is this one."""
+    async def _made(self, before: Seen, left: Seen) -> Result:
+        """There was no row, and now there is this one. Where it was made by an earlier attempt, somebody may have told
+        it meanwhile: that there was none is said of the time before every look, or it would read as a delete."""
         assert left.found is not None
-        before = Seen(None, left.order - 1, left.versioned)
         self._engine.creates.made(self._resource.entity, self._command.id, left.found.local_id)
         return await self._writer.answer(before, left, local_id=left.found.local_id)
 

@@ -104,6 +104,15 @@ FAULTS = (
         tests="remote/test_sink.py",
     ),
     Fault(
+        "a create taken up again says that there was no row a moment ago",
+        edit(
+            "remote.creations.Creation._ours",
+            "self._made(NOWHERE, seen)",
+            "self._made(replace(seen, found=None, order=seen.order - 1), seen)",
+        ),
+        tests="remote/test_crashes.py",
+    ),
+    Fault(
         "a row with the same natural key is not looked for",
         edit("remote.creations.Creation._resting", "await self._twins(wanted) or []", "[]"),
         tests="remote/test_windows.py",

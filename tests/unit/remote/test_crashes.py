@@ -11,7 +11,7 @@ import pytest
 
 from connectors.base import Effect
 from connectors.errors import UnreachableError
-from connectors.remote.api import Found, Values
+from connectors.remote.api import Abilities, Found, Values
 from connectors.remote.marks import Marks
 from connectors.remote.memory import able
 from connectors.remote.sink import TRIES
@@ -100,6 +100,25 @@ async def test_a_sweep_goes_on_though_the_clock_was_set_back() -> None:
     rest = await blog.load()
     assert {change.local_id for change in rest} >= set(ids[4:])
     assert blog.clock.at_us < HOUR_US // 2 + 1_700_000_000_000_000 - HOUR_US // 2
+
+
+@pytest.mark.parametrize("versioned", [False, True])
+@pytest.mark.parametrize("how", [able(), able(idempotent=True), able(marker="name")])
+async def test_a_row_told_before_its_create_is_answered_is_not_said_to_have_been_gone_since(
+    how: Abilities, versioned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blog = bench(how, versioned=versioned)
+    blog.specs = (replace(SPEC, columns=("email", "credit"), units=(("email",), ("credit",))),)
+    await blog.load()
+    create = blog.commands.create({"email": "eve@example.org", "credit": None})
+    crash_after_write(blog, monkeypatch, "create")
+    with pytest.raises(UnreachableError):
+        await blog.apply(create)
+    blog.restart()
+    (told,) = await blog.next()
+    result = await blog.result(create)
+    assert (result.found, result.outcome) == (None, "applied")
+    assert result.found_order < told.seq <= result.left_order
 
 
 @pytest.mark.parametrize("how", ["idempotent", "marker"])
