@@ -28,6 +28,8 @@ ATTEMPTS = 4
 PATIENCE_S = 600.0
 CONCURRENCY = 4
 BUSY = (429, 503)
+DEADLY = 0.3
+"""Of the writes whose connection is cut, how many because the application has died, and is away from then on."""
 Work = Callable[[], Any]
 
 
@@ -189,6 +191,8 @@ class Client:
             if application.happens(troubles.error_after, "error after effect"):
                 return Reply(500, headers=said)
             if application.happens(troubles.cut_after, "cut after effect"):
+                if application.happens(DEADLY, "died after effect"):
+                    application.on_death()
                 return Reply(0)
         return reply
 

@@ -8,7 +8,8 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *mistaken*: an edit that had the value from before a write of ours whose answer was lost, where a user edited over
   that write: he reads as one who edited that value;
 - *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
-- *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row;
+- *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row,
+  and whoever edits it edits that;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
   ours, where it has none and offers neither a search nor a marker nor an idempotency key.
 """
@@ -61,6 +62,8 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
             yield from _excused(case, found, _of_form(case))
         elif obligation is losses.no_edit_lost:
             yield from _excused(case, found, _mistaken(case))
+        elif obligation is verdicts.no_needless_conflict:
+            yield from _excused(case, found, _of_orphans(case))
         elif obligation is not losses.no_deletion_undone or not _is_orphaned(record):
             yield from found
     yield from _invented_deletes(record)
@@ -92,6 +95,16 @@ def _mistaken(case: ThingCase) -> Iterator[str]:
         for name, value in act.wrote.items():
             if (name, value) in values:
                 yield f"P4: act {act.number} at {act.system}: {name}={value} is lost"
+
+
+def _of_orphans(case: ThingCase) -> Iterator[str]:
+    """An edit of a row of ours that nobody knows to be ours is an edit of somebody's new row."""
+    orphaned = {name for name, row in case.tables.items() if isinstance(row, ThingRow) and row.is_orphaned}
+    for step in case.ruled:
+        for act in (case.acts[number] for number in step.input.acts):
+            if act.system in orphaned:
+                for name in act.wrote:
+                    yield f"P11: offset {step.offset}: act {act.number} on {name} saw the hub value"
 
 
 def _excused(case: ThingCase, sentences: Iterator[str], excuses: Iterator[str]) -> Iterator[str]:

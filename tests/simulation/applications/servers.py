@@ -88,6 +88,7 @@ class Application:
         self.is_away = False
         self.hooks: list[bytes] = []
         self.on_hook: Callable[[], None] = lambda: None
+        self.on_death: Callable[[], None] = lambda: None
         self.on_haste: Callable[[str], None] = lambda key: None
         self.pending: dict[str, int] = {}
         self.duplicates: list[str] = []

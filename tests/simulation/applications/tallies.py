@@ -23,6 +23,7 @@ FAULTS = (
     "error after effect",
     "cut without effect",
     "cut after effect",
+    "died after effect",
     "value altered silently",
     "page empty",
     "page partial",

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from streams.merge import existence
@@ -98,6 +99,7 @@ class ThingsWorld:
                     await asyncio.sleep(0.01)
         for application in self.applications.values():
             application.hooks.clear()
+            application.on_death = partial(self._go_away, application)
             application.on_haste = lambda key, name=application.name: self._haste(name, key)  # type: ignore[misc]
             if abs(application.nature.skew_us) == HOUR_US:
                 self.counts.add("clock an hour off")
