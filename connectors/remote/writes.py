@@ -7,7 +7,7 @@ now; anything else is somebody's edit, and is left alone.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from schemas.messages import Command, Outcome, Result
 ATTEMPTS = 4
 FIRST_PAUSE_S = 0.25
 Values = Mapping[str, Any]
+NOTHING: Values = {}
 Unit = tuple[Values, Values]
 """Expected and wanted values over the same columns."""
 Attempt = Callable[[], Awaitable[Result]]
@@ -86,39 +87,44 @@ class Writer:
         before = now if intent is None else self._before(now, intent, units)
         if now.found is None or before.found is None or self.resource.is_resting(now.found):
             return await self.answer(before, now)
-        values: dict[str, Any] = {}
-        for _, wanted in self._applicable(before.found, units):
-            if not self.columns.same(wanted, now.found.values):
-                values |= wanted
-        if not values:
-            return await self.answer(before, now)
+        due, kept = self._parted(before.found, now.found, units)
+        if not due:
+            return await self.answer(before, self._without_edits(now, kept))
         if "u" not in self.api.abilities.writes:
             raise self.refused("the application does not let rows be changed")
-        return await self.write(before, now, self.api.update(now.found, self.columns.typed(values)), values.keys())
+        return await self.write(before, now, self.api.update(now.found, self.columns.typed(due)), kept)
+
+    def _parted(self, before: Found, now: Found, units: Sequence[Unit]) -> tuple[Values, Values]:
+        """What is to be written; and what the units hold that were as wanted before, or were written earlier. A unit
+        that was neither as expected nor as wanted is left alone: whatever it holds is an edit."""
+        due: dict[str, Any] = {}
+        kept: dict[str, Any] = {}
+        for base, wanted in units:
+            if self.columns.same(wanted, before.values):
+                kept |= _only(base, before)
+            elif self.columns.same(base, before.values):
+                written = self.columns.same(wanted, now.values)
+                kept |= _only(base, now) if written else {}
+                due |= {} if written else wanted
+        return due, kept
 
     def _before(self, now: Seen, intent: Intent, units: Sequence[Unit]) -> Seen:
-        """The row as it would be without what an earlier attempt wrote, as far as that can be told.
-
-        A unit that holds what was to be written was written; one that is as expected was not, and is written now; any
-        other was edited by somebody. To say "found and left as it is" of a unit that is as expected would be wrong:
-        the merge would take it for what the application makes of the value.
+        """The row that an earlier attempt found, so that nobody's edit is forgotten that it saw, turned back since or
+        not. Of a unit that was as expected, and does not hold what was to be written, is told what it is now: it was
+        not written, or edited since. The same goes for one that was as wanted, and was edited since; were that back to
+        what the merge expects, it would take it for what the application makes of our value.
         """
         noted = self._noted(intent)
         if now.found is None or noted.found is None:
             return noted
-        values = dict(now.found.values)
-        for base, wanted in self._applicable(noted.found, units):
-            if self.columns.same(wanted, now.found.values):
-                values |= {name: noted.found.values.get(name) for name in base}
+        values = dict(noted.found.values)
+        for base, wanted in units:
+            was_wanted = self.columns.same(wanted, noted.found.values)
+            was_expected = not was_wanted and self.columns.same(base, noted.found.values)
+            is_left = was_expected and not self.columns.same(wanted, now.found.values)
+            if is_left or (was_wanted and not self.columns.same(base, now.found.values)):
+                values |= _only(base, now.found)
         return Seen(replace(now.found, values=values), noted.order, now.versioned)
-
-    def _applicable(self, row: Found, units: Sequence[Unit]) -> list[Unit]:
-        """The units that are as expected, and not yet as wanted."""
-        return [
-            (base, wanted)
-            for base, wanted in units
-            if self.columns.same(base, row.values) and not self.columns.same(wanted, row.values)
-        ]
 
     async def _delete(self, now: Seen, units: Sequence[Unit]) -> Result:
         intent, found, removal = self.intent(), now.found, self.resource.spec.removal
@@ -152,11 +158,11 @@ class Writer:
         return Seen(found, *self.engine.order(self.resource, local_id, found, number))
 
     async def write(
-        self, before: Seen, now: Seen, request: Coroutine[Any, Any, Found | None], written: Set[str] | None = None
+        self, before: Seen, now: Seen, request: Coroutine[Any, Any, Found | None], kept: Values = NOTHING
     ) -> Result:
         """Note what is about to be sent, send it, and answer that `before` was found: the row `now`, as a rule.
 
-        `written` are the columns sent, where those may be fewer than the command's. Raises RowRefusedError, MovedError,
+        `kept` is what the command's columns hold that are not sent. Raises RowRefusedError, MovedError,
         AnswerLostError.
         """
         assert now.found is not None
@@ -173,8 +179,7 @@ class Writer:
         finally:
             self.engine.writes.end(row)
         self._measure()
-        after = await self._left(now, left, number)
-        return await self.answer(before, after if written is None else self._without_edits(now, after, written))
+        return await self.answer(before, self._without_edits(await self._left(now, left, number), kept))
 
     def _measure(self) -> None:
         """How long a user's edit of the same columns would have been written over."""
@@ -197,13 +202,11 @@ class Writer:
             return await self.look(left.local_id)
         return self.seen(left.local_id, left, number)
 
-    def _without_edits(self, now: Seen, left: Seen, written: Set[str]) -> Seen:
+    def _without_edits(self, left: Seen, kept: Values) -> Seen:
         """The row left, without what a user did since it was read to columns of the command that were not written: the
         merge would take that for what the application makes of our values. A look of its own tells it."""
-        asked = {name for _, wanted in self.units() for name in wanted}
-        if now.found is None or left.found is None:
+        if left.found is None:
             return left
-        kept = {name: now.found.values.get(name) for name in asked - written}
         if self.columns.same(kept, left.found.values):
             return left
         self.engine.doubtful[self.resource.entity, left.found.local_id] = None
@@ -264,6 +267,10 @@ class Writer:
             return Seen(None, intent.found_order, intent.version is not None)
         found = Found(self.command.local_id or "", decode(intent.found), intent.version, None, intent.tag)
         return Seen(found, intent.found_order, intent.version is not None)
+
+
+def _only(names: Iterable[str], row: Found) -> Values:
+    return {name: row.values.get(name) for name in names}
 
 
 def _values(text: str | None) -> Values:

@@ -124,7 +124,12 @@ FAULTS = (
     ),
     Fault(
         "a unit is written whatever it holds",
-        edit("remote.writes.Writer._applicable", "self.columns.same(base, row.values) and ", ""),
+        edit("remote.writes.Writer._parted", "elif self.columns.same(base, before.values):", "else:"),
+        tests="remote/test_sink.py",
+    ),
+    Fault(
+        "what an earlier attempt found is forgotten where it wrote nothing",
+        edit("remote.writes.Writer._before", "dict(noted.found.values)", "dict(now.found.values)"),
         tests="remote/test_sink.py",
     ),
     Fault(

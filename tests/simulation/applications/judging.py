@@ -7,7 +7,8 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *deleted at once*: a delete of a row that a delete of ours was under way to, and whose answer was lost;
 - *mistaken*: an edit that had the value from before a write of ours whose answer was lost, where a user edited over
   that write: he reads as one who edited that value;
-- *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit;
+- *form*: what an application silently made of a value, where the answer to the write was lost: it reads as an edit, and
+  replaces what its row showed;
 - *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row,
   and whoever edits it edits that;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
@@ -16,6 +17,7 @@ A window excuses an edit, or what reads as one, only where the application offer
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from streams.merge.events import Decided
 from tests.simulation import losses, verdicts
@@ -61,7 +63,7 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
         if obligation is verdicts.conflicts_are_about_edits:
             yield from _excused(case, found, _of_form(case))
         elif obligation is losses.no_edit_lost:
-            yield from _excused(case, found, _mistaken(case))
+            yield from _excused(case, found, chain(_mistaken(case), _under_form(case)))
         elif obligation is verdicts.no_needless_conflict:
             yield from _excused(case, found, _of_orphans(case))
         elif obligation is not losses.no_deletion_undone or not _is_orphaned(record):
@@ -95,6 +97,18 @@ def _mistaken(case: ThingCase) -> Iterator[str]:
         for name, value in act.wrote.items():
             if (name, value) in values:
                 yield f"P4: act {act.number} at {act.system}: {name}={value} is lost"
+
+
+def _under_form(case: ThingCase) -> Iterator[str]:
+    """What reads as an edit replaces what its row showed, like any edit."""
+    for step in case.steps:
+        row = None if step.event is None else case.tables.get(getattr(step.event, "system", ""))
+        for name, made in row.formed() if isinstance(row, ThingRow) else ():
+            before, after = (token(golden.values[name]) for golden in (step.before, step.after))
+            if after == made and before != after:
+                for act in case.acts:
+                    if act.wrote.get(name) == before:
+                        yield f"P4: act {act.number} at {act.system}: {name}={before} is lost"
 
 
 def _of_orphans(case: ThingCase) -> Iterator[str]:
