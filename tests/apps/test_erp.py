@@ -217,3 +217,13 @@ async def test_a_server_that_is_away_gets_everything_when_it_returns(both: Busin
     await both.office.sql("update customers set name = 'Hal' where number = 'C6'")
     await asyncio.to_thread(both.server.start)
     await both.agree("C6", name="Hal")
+
+
+async def test_a_server_that_dies_as_soon_as_it_has_made_a_party_has_one(both: Business) -> None:
+    """Whether its answer was lost or not, the customer lives, and is edited by whoever edits it meanwhile."""
+    await both.office.sql("insert into customers (number, name) values ('C7', 'J')")
+    await eventually(lambda: both.party("C7"), LIMIT_S, "C7 was not made")
+    await asyncio.to_thread(both.server.kill)
+    await both.office.sql("update customers set name = 'Jan' where number = 'C7'")
+    await asyncio.to_thread(both.server.start)
+    await both.agree("C7", name="Jan")
