@@ -84,7 +84,7 @@ class Deliveries:
 
     async def _trust(self, piece: Piece, teller: Teller, rows: _Concerned, local_id: str, found: Found) -> None:
         entity = teller.resource.entity
-        known = self._engine.marks.of(entity, local_id)
+        known = self._engine.marks.last_look(entity, local_id)
         is_plain = known is not None and not known.is_gone and _is_after(found, known)
         # Whoever is at the row has a lesser number by now, and may see a younger row.
         if is_plain and not self._engine.locks.is_taken((entity, local_id)):

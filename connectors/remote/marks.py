@@ -62,10 +62,14 @@ def encode(mark: Mark) -> bytes | None:
 
 @dataclass(slots=True)
 class Marks:
-    """The marks of all rows: those in the notes, and those whose looks are on their way to Kafka."""
+    """The marks of all rows: those in the notes, and those whose looks are on their way to Kafka.
+
+    `unnoted` are those of answers that could not be noted: nothing is told by them, but they were the last look.
+    """
 
     notes: Notes
     under_way: dict[str, Mark] = field(default_factory=dict)
+    unnoted: dict[str, Mark] = field(default_factory=dict)
 
     def of(self, entity: str, local_id: str) -> Mark | None:
         """What is known of a row; None: never seen."""
@@ -74,6 +78,13 @@ class Marks:
         if found is None or (kept is not None and kept.order > found.order):
             return kept
         return found
+
+    def last_look(self, entity: str, local_id: str) -> Mark | None:
+        """The row as it was last seen, by whomever; None: never."""
+        known, unnoted = self.of(entity, local_id), self.unnoted.get(name(entity, local_id))
+        if unnoted is None or (known is not None and known.order >= unnoted.order):
+            return known
+        return unnoted
 
     def is_told(self, entity: str, local_id: str) -> bool:
         """Whether it is certain that a row was told, and is in Kafka."""

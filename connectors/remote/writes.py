@@ -233,8 +233,12 @@ class Writer:
             ts_us=self.engine.clock.now_us(),
         )
         mark = self.engine.mark(self.resource, left.found, left.order, left.versioned)
-        noted = {} if local_id is None else {marks.name(command.entity, local_id): marks.encode(mark)}
+        seen = {} if local_id is None else {marks.name(command.entity, local_id): mark}
+        noted = {note: marks.encode(mark) for note, mark in seen.items()}
+        self.engine.marks.unnoted |= seen
         await self.ledger.finish(command, result, noted | self.engine.number_note())
+        for note in seen:
+            self.engine.marks.unnoted.pop(note, None)
         return result
 
     def _image(self, found: Found | None) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from connectors.errors import RefusedError
+from connectors.errors import RefusedError, UnreachableError
 from connectors.remote.api import Abilities, Found, Page
 from connectors.remote.engine import Engine
 from connectors.remote.hints import Hint, HintReader, read_rules
@@ -51,6 +51,24 @@ async def test_a_delivery_about_a_delete_leads_to_a_look() -> None:
     blog, ada = await hooked(FETCHED)
     blog.members.delete(ada)
     assert told(await blog.next()) == [("d", ada)]
+
+
+async def test_a_delivery_tells_nothing_older_than_what_the_sink_saw_though_that_could_not_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog, ada = await hooked(TRUSTED)
+    blog.members.update(ada, email="new@example.org")
+    inner = blog.api.update
+
+    async def update(before: Found, values: Any) -> Found | None:
+        blog.notes.trouble = UnreachableError("blog", "here", "there", "Kafka is away")
+        return await inner(before, values)
+
+    monkeypatch.setattr(blog.api, "update", update)
+    with pytest.raises(UnreachableError):
+        await blog.apply(blog.commands.update(ada, ({"name": "Ada"}, {"name": "Countess"})))
+    (change,) = await blog.next()
+    assert row(change.after)["name"] == "Countess"
 
 
 async def test_late_and_repeated_deliveries_tell_nothing_old() -> None:
