@@ -12,15 +12,18 @@ A window excuses an edit, or what reads as one, only where the application offer
 - *orphans*: a row of a create whose answer was lost, where nothing is offered to find it by: it is somebody's new row,
   and whoever edits it edits that;
 - *twins*: a row made by a user while ours was made, where the application has no unique constraint; or a second row of
-  ours, where it has none and offers neither a search nor a marker nor an idempotency key.
+  ours, where it has none and offers neither a search nor a marker nor an idempotency key. The second row is on record,
+  and not merged: nor is its end;
+- *unread*: an edit that came and went while a write was to be answered, with a value in its place that nobody can read.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from streams.merge.events import Decided
-from tests.simulation import losses, verdicts
+from connectors.remote.creations import UNKNOWN
+from streams.merge.events import Answered, Decided
+from tests.simulation import losses, resting, verdicts
 from tests.simulation.acts import Act
 from tests.simulation.applications.records import Record
 from tests.simulation.applications.rows import ThingRow
@@ -66,8 +69,12 @@ def _judge(world: ThingsWorld, record: Record) -> Iterator[str]:
             yield from _excused(case, found, chain(_mistaken(case), _under_form(case)))
         elif obligation is verdicts.no_needless_conflict:
             yield from _excused(case, found, _of_orphans(case))
-        elif obligation is not losses.no_deletion_undone or not _is_orphaned(record):
+        elif obligation is resting.rows_show_the_hub:
+            yield from _excused(case, found, _not_known_to_be_made(case))
+        elif obligation is not losses.no_deletion_undone:
             yield from found
+        elif not _is_orphaned(record):
+            yield from _excused(case, found, _of_second_rows(case))
     yield from _invented_deletes(record)
     yield from record.hub.complaints
 
@@ -109,6 +116,27 @@ def _under_form(case: ThingCase) -> Iterator[str]:
                 for act in case.acts:
                     if act.wrote.get(name) == before:
                         yield f"P4: act {act.number} at {act.system}: {name}={before} is lost"
+
+
+def _not_known_to_be_made(case: ThingCase) -> Iterator[str]:
+    """Whether the last create made a row nobody knows: it waits for a sweep, or for a person."""
+    last = {step.event.system: step.event for step in case.steps if isinstance(step.event, Answered)}
+    for name, answer in last.items():
+        if answer.failed == UNKNOWN:
+            yield f"P5: {name} has no row of a living record"
+
+
+def _of_second_rows(case: ThingCase) -> Iterator[str]:
+    """What became of a row that was put on record as a second one, and not merged."""
+    beside = {
+        verdict.incoming.system
+        for step in case.steps
+        for verdict in step.verdicts
+        if verdict.kind == "existence" and "claims the record" in verdict.detail
+    }
+    for act in case.acts:
+        if act.kind == "delete" and act.system in beside:
+            yield f"P9: the deletion by act {act.number} at {act.system} was undone"
 
 
 def _of_orphans(case: ThingCase) -> Iterator[str]:

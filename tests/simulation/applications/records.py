@@ -161,7 +161,7 @@ class Record(World):
             table.effects.rejected += 1
         elif planned.op == "d" and result.left is None and isinstance(table, ThingRow):
             table.was_deleted(left)
-        if planned.op == "u" and isinstance(table, ThingRow):
+        if planned.op != "d" and isinstance(table, ThingRow):
             wanted = {column: value for unit in planned.units for column, value in (unit.set or {}).items()}
             table.was_written(found, left, wanted)
         watched = self.remotes[result.system]

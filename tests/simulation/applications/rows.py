@@ -154,6 +154,16 @@ class ThingRow(Table):
                 same = {column: value for column, value in entry.after.items() if after.get(column, self) == value}
                 self._cover(entry.act, before, entry.after, same)
         self._note_mistaken(found_at, left_at)
+        self._note_unread(found_at, left_at)
+
+    def _note_unread(self, found_at: int, left_at: int) -> None:
+        """What a look showed meanwhile is merged with the answer, and the answer shows a value that cannot be read."""
+        left = self._tokens(left_at)
+        for place in range(found_at + 1, left_at + 1) if left else ():
+            before, after, act = self._tokens(place - 1), self._tokens(place), self.log[place - 1].act
+            if act is not None:
+                changed = [name for name, made in after.items() if made != before.get(name)]
+                self.windows.update((act, name) for name in changed if name not in left)
 
     def _note_mistaken(self, found_at: int, left_at: int) -> None:
         """Whoever edited what a lost write of ours had put there reads as one who edited what was there before; and
