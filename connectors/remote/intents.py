@@ -7,7 +7,7 @@ batch of it comes: then the answers before it are in Kafka, and the fence is rai
 """
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -62,10 +62,15 @@ class _Load:
 
 
 class Grouped:
-    """Notes put by many at once, in as few requests as can be: whoever comes while one is out shares the next."""
+    """Notes put by many at once, in as few requests as can be: whoever comes while one is out shares the next.
 
-    def __init__(self, notes: Notes) -> None:
+    `latest` gives what goes along with every request, as it is when that is sent: a value of its own that had waited
+    here could take the place of a later one.
+    """
+
+    def __init__(self, notes: Notes, latest: Callable[[], Mapping[str, bytes | None]] = dict) -> None:
         self._notes = notes
+        self._latest = latest
         self._lock = asyncio.Lock()
         self._load = _Load()
 
@@ -83,16 +88,16 @@ class Grouped:
                 return
             if mine is self._load:
                 self._load = _Load()
-            await self._notes.put(mine.values)
+            await self._notes.put({**mine.values, **self._latest()})
             mine.is_kept = True
 
 
 class Ledger:
-    """The notes of commands. One for all partitions of a system."""
+    """The notes of commands. One for all partitions of a system. `latest` is kept with each (see `Grouped`)."""
 
-    def __init__(self, notes: Notes) -> None:
+    def __init__(self, notes: Notes, latest: Callable[[], Mapping[str, bytes | None]] = dict) -> None:
         self._notes = notes
-        self._grouped = Grouped(notes)
+        self._grouped = Grouped(notes, latest)
         self._entries: dict[Place, dict[int, Entry]] = {}
         self._fences: dict[Place, int] = {}
         self._unkept: dict[str, dict[str, bytes | None]] = {}
@@ -126,9 +131,9 @@ class Ledger:
         """The commands whose writes may have taken effect, and whose answers are not known."""
         return [entry for entries in self._entries.values() for entry in entries.values() if not entry.is_over]
 
-    async def intend(self, command: Command, intent: Intent, others: Mapping[str, bytes | None]) -> None:
-        """The write is sent next. `others` are kept with it. Raises UnreachableError."""
-        await self._keep(command, Entry(intent), others)
+    async def intend(self, command: Command, intent: Intent) -> None:
+        """The write is sent next. Raises UnreachableError."""
+        await self._keep(command, Entry(intent), {})
 
     async def finish(self, command: Command, result: Result, others: Mapping[str, bytes | None]) -> None:
         """The command is done, and this is the answer. `others` are kept with it. Raises UnreachableError."""

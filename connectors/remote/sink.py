@@ -36,7 +36,7 @@ class RemoteSink:
     def __init__(self, engine: Engine, specs: Sequence[TableSpec], concurrency: int) -> None:
         self._engine = engine
         self._resources = engine.resources(specs)
-        self._ledger = Ledger(engine.surroundings.notes)
+        self._ledger = Ledger(engine.surroundings.notes, engine.number_note)
         self._places = asyncio.Semaphore(concurrency)
         self._parking = Parking(engine.system, engine.surroundings.notes)
         self._trouble: dict[str, int] = {}

@@ -193,7 +193,7 @@ class Writer:
         image = None if found is None else self.columns.image(found.values)
         tag, version = (None, None) if found is None else (found.tag, found.version)
         intent = Intent(self.command.id, image, seen.order, tag, version)
-        await self.ledger.intend(self.command, intent, self.engine.number_note())
+        await self.ledger.intend(self.command, intent)
 
     async def _left(self, seen: Seen, left: Found | None, number: int) -> Seen:
         if left is None:
@@ -236,7 +236,7 @@ class Writer:
         seen = {} if local_id is None else {marks.name(command.entity, local_id): mark}
         noted = {note: marks.encode(mark) for note, mark in seen.items()}
         self.engine.marks.unnoted |= seen
-        await self.ledger.finish(command, result, noted | self.engine.number_note())
+        await self.ledger.finish(command, result, noted)
         for note in seen:
             self.engine.marks.unnoted.pop(note, None)
         return result

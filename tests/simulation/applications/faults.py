@@ -59,7 +59,7 @@ def edit(name: str, *changes: str) -> Plant:
 FAULTS = (
     Fault(
         "what is about to be written is not noted",
-        edit("remote.intents.Ledger.intend", "await self._keep(command, Entry(intent), others)", "pass"),
+        edit("remote.intents.Ledger.intend", "await self._keep(command, Entry(intent), {})", "pass"),
         tests="remote/test_crashes.py",
     ),
     Fault(
@@ -162,7 +162,7 @@ FAULTS = (
         "numbers are not reserved",
         both(
             edit("remote.engine.Engine.before_telling", "if numbers.last > numbers.secured:", "if False:"),
-            edit("remote.writes.Writer.intend", "self.engine.number_note()", "{}"),
+            edit("remote.intents.Grouped.put", ", **self._latest()", ""),
         ),
         tests="remote/test_crashes.py",
     ),

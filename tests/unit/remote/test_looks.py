@@ -105,6 +105,16 @@ async def test_notes_put_at_the_same_time_share_a_request() -> None:
     assert len(notes.values) == 50 and notes.puts <= 2
 
 
+async def test_what_goes_along_with_a_request_is_as_of_its_sending() -> None:
+    notes, numbers = DictNotes(), iter(range(10))
+    grouped = Grouped(notes, lambda: {"number": str(next(numbers)).encode()})
+    first, second = asyncio.create_task(grouped.put({"a": b"1"})), asyncio.create_task(grouped.put({"b": b"2"}))
+    await asyncio.sleep(0)
+    notes.values["number"] = b"reserved meanwhile"
+    await asyncio.gather(first, second)
+    assert notes.values["number"] == b"1"
+
+
 async def test_what_one_failed_to_put_another_puts() -> None:
     notes = DictNotes(trouble=UnreachableError("blog", "", "", ""))
     grouped = Grouped(notes)
