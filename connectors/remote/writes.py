@@ -72,13 +72,20 @@ class Writer:
         command = self.command
         local_id = command.local_id or ""
         async with self.engine.alone_at((self.resource.entity, local_id)):
-            seen = await self.look(local_id)
+            seen = self._later(await self.look(local_id))
             try:
                 units = self.units()
                 return await (self._update(seen, units) if command.op == "u" else self._delete(seen, units))
             except RowRefusedError as error:
                 self.ledger.withdraw(command)
                 return await self.answer(seen, seen, error=error.reason)
+
+    def _later(self, now: Seen) -> Seen:
+        """No row has no version, and comes after the last that was told; an earlier attempt may have seen a later one."""
+        intent = self.intent()
+        if intent is None or now.found is not None or not now.versioned:
+            return now
+        return replace(now, order=max(now.order, intent.found_order + 1))
 
     # --- rows that are there
 

@@ -142,6 +142,24 @@ async def test_an_edit_of_a_row_just_made_is_not_taken_for_the_application_s_for
     assert row(change.after)["credit"] == "7" and change.seq > result.left_order
 
 
+async def test_a_row_that_went_after_a_lost_write_is_gone_later_than_it_was_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench(versioned=True)
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    for name in ("B", "C", "Ada"):
+        blog.members.update(ada, name=name)
+    command = renamed(blog, ada)
+    crash_after_write(blog, monkeypatch)
+    with pytest.raises(UnreachableError):
+        await blog.apply(command)
+    blog.members.delete(ada)
+    blog.restart()
+    result = await blog.result(command)
+    assert result.left is None and result.found_order < result.left_order
+
+
 async def test_a_command_that_was_answered_late_opens_no_other_to_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     blog = bench()
     commands, ada = troubled(blog, monkeypatch)
