@@ -81,7 +81,7 @@ class Writer:
                 return await self.answer(seen, seen, error=error.reason)
 
     def _later(self, now: Seen) -> Seen:
-        """No row has no version, and comes after the last that was told; an earlier attempt may have seen a later one."""
+        """No row has no version: it comes after the last one told, and after the one that an earlier attempt saw."""
         intent = self.intent()
         if intent is None or now.found is not None or not now.versioned:
             return now
