@@ -16,6 +16,11 @@ async def topic(kafka_bootstrap: str, pipeline_name: str) -> str:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
     await admin.start()
     await admin.create_topics([NewTopic(name, 1, 1, topic_configs={"cleanup.policy": "compact"})])
+
+    async def is_there() -> bool:
+        return name in await admin.list_topics()
+
+    await eventually(is_there)
     await admin.close()
     return name
 

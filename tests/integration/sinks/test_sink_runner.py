@@ -211,7 +211,7 @@ async def test_a_partition_that_is_stuck_does_not_hold_the_other(pipe: Pipe, sin
         stale = await eventually(lambda: _older_than(PARKED_INTERVAL_S * 2))
         await pipe.send(*pipe.some(1, 3))
         await eventually(lambda: len(sink.seen) == 6)
-        assert HEARTBEAT.labels("sink crm")._value.get() == stale
+        assert HEARTBEAT.labels("sink crm")._value.get() <= stale
 
 
 async def test_stopping_finishes_and_commits_the_batch_under_way(pipe: Pipe, sink: Recorder) -> None:
