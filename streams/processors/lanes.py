@@ -44,6 +44,8 @@ from streams.processors.stores import LaneStore, PartitionStore, Store
 
 log = structlog.get_logger(__name__)
 BATCHES_WAITING = 2
+CANCELLATIONS = 50
+CANCELLATION_SECONDS = 0.2
 
 
 class BatchProcessor(Protocol):
@@ -155,8 +157,7 @@ class Lane:
             log.warning("a batch did not finish in time and will be processed again", **self._keys())
         except (DeliveryError, KafkaError) as error:
             log.warning("the last batch will be processed again", error=str(error), **self._keys())
-        task.cancel()
-        await asyncio.wait([task])
+        await _ended(task)
 
     async def _run(self) -> None:
         failures = 0
@@ -353,3 +354,14 @@ def _record(message: Any) -> Record:
         message.timestamp,
         message.headers,
     )
+
+
+async def _ended(task: "asyncio.Task[None]") -> None:
+    """Cancel until it is over. A client that is being stopped takes a cancellation that meets it there for the one of
+    its own tasks, and forgets it."""
+    for _ in range(CANCELLATIONS):
+        task.cancel()
+        await asyncio.wait([task], timeout=CANCELLATION_SECONDS)
+        if task.done():
+            return
+    log.error("a lane does not end, however often it is cancelled", lane=task.get_name())

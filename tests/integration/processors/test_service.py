@@ -1,6 +1,7 @@
 """A batch service on a real broker: state, position and outputs survive what happens to it."""
 
 import asyncio
+import contextlib
 import signal
 import sys
 
@@ -9,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import RecordsToDelete
 
 from schemas.deadletters import failure
+from streams.processors import recovering
 from streams.processors.changelogs import Stamp, entry
 from streams.processors.errors import InputLostError, PartitionCountError, StateLostError, TopicMissingError
 from streams.processors.publishing import Publisher, partition_of
@@ -181,6 +183,24 @@ async def test_stale_state_behind_the_last_write_is_written_over_at_the_next_sta
         assert states(service) == finals(values)
     last = [message.value for message in await read_all(kafka_bootstrap, topic) if message.key == b"k0"][-1]
     assert int(last[12:]) == finals(values)[b"k0"]
+
+
+async def test_a_cancellation_that_gets_lost_in_a_client_does_not_keep_a_service_from_stopping(
+    hosting, kafka_bootstrap, pipeline_name, monkeypatch
+):
+    inner, stuck = recovering.restore, asyncio.Event()
+
+    async def restore(*arguments):
+        with contextlib.suppress(asyncio.CancelledError):
+            stuck.set()
+            await asyncio.Event().wait()
+        return await inner(*arguments)
+
+    await produce(kafka_bootstrap, f"{pipeline_name}.in", encoded(numbers(20, keys=1)))
+    monkeypatch.setattr(recovering, "restore", restore)
+    async with asyncio.timeout(20), running(hosting, fold_of(pipeline_name)):
+        await stuck.wait()
+    assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("fold/")]
 
 
 async def test_missing_topic_is_named(kafka_bootstrap, pipeline_name):
