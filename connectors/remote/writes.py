@@ -110,9 +110,10 @@ class Writer:
             if self.columns.same(wanted, before.values):
                 kept |= _only(base, before)
             elif self.columns.same(base, before.values):
-                written = self.columns.same(wanted, now.values)
-                kept |= _only(base, now) if written else {}
-                due |= {} if written else wanted
+                if self.columns.same(wanted, now.values):
+                    kept |= _only(base, now)
+                else:
+                    due |= wanted
         return due, kept
 
     def _before(self, now: Seen, intent: Intent, units: Sequence[Unit]) -> Seen:
@@ -212,9 +213,7 @@ class Writer:
     def _without_edits(self, left: Seen, kept: Values) -> Seen:
         """The row left, without what a user did since it was read to columns of the command that were not written: the
         merge would take that for what the application makes of our values. A look of its own tells it."""
-        if left.found is None:
-            return left
-        if self.columns.same(kept, left.found.values):
+        if left.found is None or self.columns.same(kept, left.found.values):
             return left
         self.engine.doubtful[self.resource.entity, left.found.local_id] = None
         order = left.order - 1 if left.versioned else left.order
