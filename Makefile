@@ -27,7 +27,7 @@ demo: setup ## two databases kept in step before your eyes (ARGS="--example crm-
 	@$(BIN)/duplex demo $(ARGS)
 
 test: setup ## every test, on real Kafka and real Postgres (ARGS="-k name" to choose)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-apps: setup ## install Ghost, Tryton, Debezium and a schema registry, once, outside the tree, and test against them
 	@$(BIN)/python -m duplex.examples

@@ -13,9 +13,10 @@ from contextlib import asynccontextmanager
 import asyncpg
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from duplex.embedded.runtime import KAFKA_VARIABLE
-from tests import servers
+from tests import scheduling, servers
 from tests.servers import PrivateKafka, PrivatePostgres
 
 NewDatabase = Callable[[str], Awaitable[str]]
@@ -28,6 +29,17 @@ settings.load_profile("untimed")
 
 # The program is started some hundred times: without compiled modules each start takes twice as long.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Before anything is collected."""
+    scheduling.give_way(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> scheduling.Apart | None:
+    """What waits for servers and what computes, side by side."""
+    return scheduling.scheduler(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -77,9 +77,9 @@ async def status(shop: Shop) -> dict[str, Any]:
 async def everything_is_merged(shop: Shop) -> dict[str, Any] | None:
     """The status, once all changes are out of the source and through the processors, and only the sink is behind."""
     found = await status(shop)
-    behind = {hop["name"]: hop["behind"] for hop in found["hops"]}
-    waits = behind.pop("sink erp")
-    return found if not found["unpublished"]["crm"] and not any(behind.values()) and waits > 0 else None
+    before = sum(hop["behind"] for hop in found["hops"] if hop["name"] != "sink erp")
+    waits = sum(hop["behind"] for hop in found["hops"] if hop["name"] == "sink erp")
+    return found if not found["unpublished"]["crm"] and not before and waits > 0 else None
 
 
 class Watched:
