@@ -17,6 +17,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from connectors.ending import end
 from connectors.errors import RefusedError, UnreachableError
 from connectors.remote.surroundings import ASKED
 
@@ -98,8 +99,7 @@ class KafkaNotes:
         """Let go of Kafka. May be called twice."""
         following, self._following = self._following, None
         if following is not None:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await end([following])
         producer, self._producer = self._producer, None
         if producer is not None:
             await producer.stop()

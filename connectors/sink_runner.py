@@ -24,6 +24,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 
 from connectors import sink_metrics
 from connectors.base import Effect, Sink
+from connectors.ending import end
 from connectors.errors import ConnectorsError
 from connectors.sink_lane import BATCH_COMMANDS, Backoff, Lane, Reported, count, report
 from connectors.sink_outbox import Outbox, ResultRoute
@@ -252,21 +253,16 @@ class _Runner:
     async def _ended(self, tasks: Sequence[asyncio.Task[None]]) -> None:
         if not tasks:
             return
-        _, late = await asyncio.wait(tasks, timeout=DRAIN_S)
-        for task in late:
-            task.cancel()
-        for result in await asyncio.gather(*tasks, return_exceptions=True):
-            if isinstance(result, Exception):
-                raise result
+        await asyncio.wait(tasks, timeout=DRAIN_S)
+        if (error := await end(tasks)) is not None:
+            raise error
 
     async def _stop(self, beside: Sequence[asyncio.Task[None]]) -> None:
         self._stopping.set()
         try:
             await self.drain(list(self._lanes))
         finally:
-            for task in beside:
-                task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            await end(beside)
             await self._consumer.stop()
             await self._outbox.close()
         log.info("the sink stopped", system=self._system)

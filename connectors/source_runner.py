@@ -25,6 +25,7 @@ from aiokafka.errors import KafkaError
 from prometheus_client import Counter, Gauge
 
 from connectors.base import Batch, Rejected, Source
+from connectors.ending import end
 from connectors.errors import ConnectorsError, RefusedError, UnreachableError
 from schemas import deadletters as envelopes
 from schemas.codec import Codec
@@ -262,12 +263,9 @@ async def _first_to_end(*works: Any) -> None:
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in tasks:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-    for result in results:
-        if isinstance(result, Exception):
-            raise result
+        error = await end(tasks)
+    if error is not None:
+        raise error
 
 
 async def _send_all(

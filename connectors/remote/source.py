@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from connectors.base import Batch, TableSpec
+from connectors.ending import end
 from connectors.errors import RefusedError, UnreachableError
 from connectors.http.urgency import urgent
 from connectors.remote.deliveries import Deliveries
@@ -71,9 +72,7 @@ class RemoteSource:
             await engine.reach.lost("reading", error)
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(tasks)
 
     async def ack(self, position: Piece) -> None:
         """Note what a piece of work came to, and let go of the deliveries that it was made of."""
