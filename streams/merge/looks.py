@@ -7,7 +7,7 @@ looks: such looks are held until then.
 
 from streams.merge import answers, rows
 from streams.merge.events import Answered, Changed, Looked
-from streams.merge.states import BEFORE_ALL, Look, SystemState
+from streams.merge.states import BEFORE_ALL, Look, Sent, SystemState
 from streams.merge.turns import Turn
 from streams.merge.values import Row
 
@@ -50,19 +50,23 @@ def answered(turn: Turn, event: Answered) -> bool:
     Returns whether it answers the command that is out, or one that was given up.
     """
     entry = turn.system(event.system)
-    is_out = entry.out is not None and str(entry.out.number) == event.command.rpartition("/")[2]
+    sent = entry.out
+    is_out = sent is not None and str(sent.number) == event.command.rpartition("/")[2]
     left = _left(entry, event)
     if not answers.is_answer(entry, left) or (not is_out and left.position <= entry.position):
         return False
-    # What was held waits no more. Looks between the two rows saw what the sink saw, or its write.
+    # What was held waits no more.
     late = entry.late if is_out else []
     before = [look for look in late if look.local_id == left.local_id and look.order < event.found_order]
     after = [look for look in late if look.local_id != left.local_id or look.order > event.left_order]
+    between = [look for look in late if look not in before and look not in after]
     if is_out:
         entry.late = []
     for look in before:
         _observe(turn, event.system, look)
     _find(turn, event)
+    for look in between:
+        _observe_beside(turn, event.system, look, sent)
     _acknowledge(turn, left)
     for look in after:
         _observe(turn, event.system, look)
@@ -79,6 +83,21 @@ def release(turn: Turn, system: str) -> None:
 
 def _observe(turn: Turn, system: str, look: Look) -> bool:
     return _seen(turn, _changed(system, look.local_id, look.order, look.ts_us, look.after, load=look.load))
+
+
+def _observe_beside(turn: Turn, system: str, look: Look, sent: Sent | None) -> None:
+    """A look between the row found and the row left, of which there are some where the sink had to try twice.
+
+    In the columns of the command it saw what the sink saw, or its write, in whatever form: the answer tells these.
+    Everything else in it was typed, perhaps by somebody who had turned it back when the row was left.
+    """
+    image = turn.system(system).image
+    if sent is None or sent.op != "u" or look.after is None:
+        return
+    if image is None or look.local_id != turn.system(system).local_id:
+        return
+    told = {column: image[column] for unit in sent.units for column in unit.base or {} if column in image}
+    _observe(turn, system, Look(look.order, look.ts_us, {**look.after, **told}, look.local_id, look.load))
 
 
 def _seen(turn: Turn, event: Changed) -> bool:

@@ -138,6 +138,18 @@ FAULTS = (
         tests="remote/test_sink.py",
     ),
     Fault(
+        "what was seen between two attempts of a command is told by its answer alone",
+        planting.edit("looks.answered", "for look in between:", "for look in ():"),
+        tests="merge/test_looks.py",
+        first=5623,
+    ),
+    Fault(
+        "a write of ours that was seen between two attempts of a command is an edit",
+        planting.edit("looks._observe_beside", "for column in unit.base or {} if column in image", "for column in ()"),
+        tests="merge/test_looks.py",
+        first=42,
+    ),
+    Fault(
         "an earlier write of ours is not told from an edit",
         edit("remote.writes.Writer._update", "before = now if intent is None else", "before = now if True else"),
         tests="remote/test_sink.py",

@@ -101,6 +101,33 @@ def test_what_was_seen_between_the_two_rows_is_our_write() -> None:
     assert (outcome.golden, outcome.verdicts, scene.state.systems["erp"].late) == (False, [], [])
 
 
+def test_an_edit_seen_between_the_two_rows_is_merged_though_it_was_turned_back() -> None:
+    """The command was tried twice; its answer says of the name nothing but what it was at first, and is again."""
+    scene = _told()
+    scene.look("erp", row("Eva", "2"), 5)
+    scene.change("crm", row("Ida", "2"), ts_us=1500)
+    outcome = scene.answer("erp", (4, row()), (7, row("Ada", "2")))
+    incoming = [(v.field, v.current.value, v.incoming.value) for v in outcome.verdicts]
+    assert incoming == [("name", "Ida", "Eva"), ("name", "Ida", "Ada")]
+    assert scene.golden.values == row("Ada", "2")
+
+
+def test_what_the_application_made_of_our_write_is_no_edit_between_the_two_rows_either() -> None:
+    scene = _told()
+    scene.look("erp", row(phone="(2)"), 5)
+    outcome = scene.answer("erp", (4, row()), (7, row(phone="(2)")))
+    assert (outcome.golden, outcome.verdicts, outcome.commands) == (False, [], [])
+    assert scene.golden.values["phone"] == "2"
+
+
+def test_a_row_that_was_gone_between_the_two_rows_is_told_by_the_answer() -> None:
+    scene = _in_step()
+    scene.change("crm", None)
+    scene.look("erp", None, 5)
+    outcome = scene.answer("erp", (4, row()), (7, None))
+    assert (outcome.verdicts, outcome.commands, scene.golden.deleted) == ([], [], True)
+
+
 def test_looks_that_come_in_another_order_are_merged_in_theirs() -> None:
     scene = _told(policy=Sum())
     for order, name in ((8, "third"), (6, "first"), (7, "second")):
