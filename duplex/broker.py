@@ -1,6 +1,7 @@
 """What the program asks of Kafka outside the running pipeline: topics and their settings, messages, groups' lag."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -171,6 +172,12 @@ async def _visible(client: AIOKafkaAdminClient, names: Sequence[str]) -> None:
                 min(missing), "the topic was made", f"no broker knows of it after {VISIBLE_WITHIN_S} s"
             )
         await asyncio.sleep(0.05)
+
+
+async def matching(options: Options, pattern: re.Pattern[str]) -> list[str]:
+    """The names of all topics that match this as a whole. Raises BrokerError."""
+    async with admin(options) as client:
+        return sorted(name for name in await client.list_topics() if pattern.fullmatch(name))
 
 
 async def delete(options: Options, names: Sequence[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """What the program asks of a real broker: topics made, compared, mended, read."""
 
+import re
 import time
 
 import pytest
@@ -43,6 +44,13 @@ async def test_drift_is_told_and_mended_without_losing_other_settings(
     # The broker acknowledges new settings a moment before it tells of them.
     await eventually(mended)
     assert await broker.drifts(options, [made]) == [broker.Drift(name, {"retention.ms": ("9000", "5000")}, None)]
+
+
+async def test_topics_are_found_by_the_whole_of_their_names(options: broker.Options, specs: list[TopicSpec]) -> None:
+    names = sorted(spec.name for spec in specs)
+    await broker.create_missing(options, specs, replication=1)
+    assert await broker.matching(options, re.compile("|".join(map(re.escape, names)))) == names
+    assert await broker.matching(options, re.compile(re.escape(names[0][:-1]))) == []
 
 
 async def test_a_topic_is_read_to_its_end(options: broker.Options, pipeline_name: str) -> None:
