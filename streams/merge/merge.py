@@ -11,24 +11,11 @@ numbered alike. The state given is changed in place; on an exception it is spoil
 
 from typing import assert_never
 
-from streams.merge import (
-    amendments,
-    answers,
-    decisions,
-    fields,
-    looks,
-    nudges,
-    oscillation,
-    planning,
-    resolutions,
-    rows,
-    uncontended,
-)
+from streams.merge import amendments, answers, decisions, looks, nudges, planning, rows, settling, uncontended
 from streams.merge.events import Amended, Answered, Changed, Decided, Event, Looked, Nudged, Outcome
 from streams.merge.rules import Rules
-from streams.merge.states import State, SystemState, prepare
+from streams.merge.states import State, prepare
 from streams.merge.turns import Turn
-from streams.merge.values import EXISTENCE
 
 
 def merge(state: State | None, event: Event, rules: Rules) -> tuple[State, Outcome]:
@@ -61,8 +48,7 @@ def take(turn: Turn, event: Event) -> bool:
     turn.at_us = event.at_us or (0 if isinstance(event, Nudged) else event.ts_us)
     if not _merged(turn, event):
         return False
-    if settle(turn) and resolutions.decide_due(turn):
-        settle(turn)
+    settling.settle(turn)
     return True
 
 
@@ -117,38 +103,3 @@ def _seen(turn: Turn, event: Looked | Answered) -> bool:
     news = looks.looked(turn, event) if isinstance(event, Looked) else looks.answered(turn, event)
     turn.outcome.repeated = not news
     return news
-
-
-def settle(turn: Turn) -> bool:
-    """Parked fields on which everybody agrees by now are settled. Parked existence never settles by itself.
-
-    Returns whether anything was parked.
-    """
-    state, found = turn.state, False
-    if state.flips:
-        oscillation.forget_past(turn)
-    for system in turn.rules.systems:
-        entry = state.systems[system]
-        if entry.dissent:
-            found = True
-            _settle_held(turn, system, entry)
-    if state.loose:
-        _settle_loose(turn)
-    return found or bool(state.loose)
-
-
-def _settle_loose(turn: Turn) -> None:
-    for number, item in list(turn.state.loose.items()):
-        if item.edits is None and item.field in turn.rules.policies and item.candidate == turn.field(item.field).value:
-            del turn.state.loose[number]
-            oscillation.rest(turn, item.field, item.candidate)
-            turn.publish(item, "agreement", "current")
-
-
-def _settle_held(turn: Turn, system: str, entry: SystemState) -> None:
-    for name, item in list(entry.dissent.items()):
-        if name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate):
-            del entry.dissent[name]
-            oscillation.rest(turn, name, turn.field(name).value)
-            turn.see(system, name)
-            turn.publish(item, "agreement", "current")

@@ -1,18 +1,19 @@
 """The two cases that nearly all events are, when nobody contends anything: a user's edit of a row that shows the hub's
-values, and the echo of a command that was carried out as it was meant.
+values, and the echo of a command that was carried out as it was meant. What waits for a person is in nobody's way but
+its own field's.
 
 They are merged by what changed alone. Everything here follows from the rules of `rows`, `fields` and `answers`: where a
 guard holds, they come to the same bytes, which the simulation compares (`tests/simulation/hubs.py`). Where it does not
 hold, nothing was changed, and they decide.
 """
 
-from streams.merge import fields, oscillation, planning, rows
+from streams.merge import fields, oscillation, planning, rows, settling
 from streams.merge.events import Changed, Outcome
 from streams.merge.rules import Rules
 from streams.merge.sides import Side
 from streams.merge.states import Sent, State, SystemState
 from streams.merge.turns import Turn
-from streams.merge.values import Row, Value
+from streams.merge.values import EXISTENCE, Row, Value
 
 
 def merged(state: State, event: Changed, rules: Rules) -> Outcome | None:
@@ -42,10 +43,8 @@ def merged(state: State, event: Changed, rules: Rules) -> Outcome | None:
 
 
 def _is_calm(state: State, rules: Rules) -> bool:
-    """Whether the record lives, with all fields and systems of the rules, and nothing of it waits for a person."""
-    if state.loose or not (state.fields.keys() >= rules.field_set and state.systems.keys() >= rules.rank.keys()):
-        return False
-    return state.alive and not any([entry.dissent for entry in state.systems.values()])  # noqa: C419 a generator costs more
+    """Whether the record lives, and has all fields and systems of the rules."""
+    return state.fields.keys() >= rules.field_set and state.systems.keys() >= rules.rank.keys() and state.alive
 
 
 def _edited(turn: Turn, event: Changed, entry: SystemState, side: Side, before: Row, after: Row) -> bool:
@@ -58,6 +57,8 @@ def _edited(turn: Turn, event: Changed, entry: SystemState, side: Side, before: 
     if len(now) < len(concerned):
         return False
     edits = {name: value for name, value in now.items() if name not in then or then[name] != value}
+    if entry.dissent and not entry.dissent.keys().isdisjoint(edits):
+        return False
     for name in edits:
         if name in entry.behind or name not in turn.rules.followed or oscillation.is_watched(turn, event.system, name):
             return False
@@ -74,6 +75,8 @@ def _echoed(turn: Turn, event: Changed, entry: SystemState, before: Row, after: 
     if sent is None or sent.op != "u" or event.command is None:
         return False
     if str(sent.number) != event.command.rpartition("/")[2] or not _is_carried_out(sent, before, after):
+        return False
+    if entry.dissent and _is_over_parked(sent, entry):
         return False
     entry.out = None
     behind = entry.behind
@@ -100,11 +103,16 @@ def _is_carried_out(sent: Sent, before: Row, after: Row) -> bool:
     return wanted == after
 
 
+def _is_over_parked(sent: Sent, entry: SystemState) -> bool:
+    """Whether the command wrote a field that is parked by now, or existence is."""
+    return EXISTENCE in entry.dissent or any(name in entry.dissent for unit in sent.units for name in unit.versions)
+
+
 def _proceed(turn: Turn) -> None:
-    """Plan for each system that lacks something; of a record that lives, one that lacks nothing is told nothing."""
+    """Settle what waits, and plan for each system that lacks something; of a record that lives, one that lacks nothing
+    is told nothing."""
+    settling.settle(turn)
     state = turn.state
-    if state.flips:
-        oscillation.forget_past(turn)
     for system in turn.rules.systems:
         entry = state.systems[system]
         if entry.out is None and (entry.behind or entry.image is None):

@@ -172,7 +172,7 @@ EXISTENCE = (
     Mutant(
         "parked existence settles by itself",
         edit(
-            "merge._settle_held",
+            "settling._settle_held",
             "name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate)",
             "name == EXISTENCE or fields.agrees(turn, system, name, item.candidate)",
         ),

@@ -150,7 +150,7 @@ CONFLICTS = (
     ),
     Mutant(
         "a parked item settles when it does not agree",
-        edit("merge._settle_held", "and fields.agrees(turn, system, name, item.candidate)", ""),
+        edit("settling._settle_held", "and fields.agrees(turn, system, name, item.candidate)", ""),
     ),
     Mutant(
         "an owner's field takes others' edits",
@@ -261,7 +261,7 @@ POLICIES = (
     Mutant(
         "new rules resolve open items unasked",
         edit(
-            "merge.settle",
+            "settling.agree",
             "return found or bool(state.loose)",
             "resolutions.decide_by_rules(turn)\n    return found or bool(state.loose)",
         ),

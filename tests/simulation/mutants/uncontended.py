@@ -9,8 +9,23 @@ UNCONTENDED = (
         edit("uncontended._edited", "name not in turn.rules.followed or ", ""),
     ),
     Mutant(
-        "an uncontended edit while something waits",
-        edit("uncontended._is_calm", "not any([entry.dissent for entry in state.systems.values()])", "True"),
+        "an uncontended edit of a field that is parked",
+        edit("uncontended._edited", "entry.dissent and not", "False and not"),
+        tests="test_uncontended.py",
+        survives="a row with a parked value does not show the hub's, so that its field is behind as well",
+    ),
+    Mutant(
+        "what waits is not looked at after an uncontended event",
+        edit("uncontended._proceed", "settling.settle(turn)", "turn.state.flips and oscillation.forget_past(turn)"),
+    ),
+    Mutant(
+        "what waits is settled after an uncontended event, and is never due",
+        edit("uncontended._proceed", "settling.settle(turn)", "settling.agree(turn)"),
+        theme="deadlines",
+    ),
+    Mutant(
+        "an echo over what is parked is taken for a clean one",
+        edit("uncontended._echoed", "entry.dissent and _is_over_parked(sent, entry)", "False"),
     ),
     Mutant(
         "an edit forgets what others have seen",

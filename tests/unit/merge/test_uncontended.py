@@ -16,7 +16,16 @@ from tests.unit.merge.scenes import Scene, in_step, row, rules, sent, upper_lens
 from tests.unit.merge.test_convergence import KINDS, SITES, SYSTEMS, TEXTS
 
 POLICIES: st.SearchStrategy[Policy] = st.sampled_from(
-    [Newest(), Newest(), Priority(("shop", "crm", "erp")), Manual(), Owner("erp"), Sum(), Union()]
+    [
+        Newest(),
+        Newest(),
+        Priority(("shop", "crm", "erp")),
+        Manual(),
+        Manual(50_000_000, Newest()),
+        Owner("erp"),
+        Sum(),
+        Union(),
+    ]
 )
 STEPS = st.lists(st.tuples(KINDS, SITES, st.sampled_from(("name", "phone")), TEXTS), max_size=30)
 GUARDS = st.sampled_from([Guard(), Guard(flips=1), Guard(flips=2, window_us=0), Guard(flips=0)])
@@ -109,12 +118,61 @@ def test_what_a_policy_has_a_say_in_even_without_a_conflict(policy: Policy) -> N
     assert not _merged(in_step(rules(policy)), "crm", row("Eva"))
 
 
-@pytest.mark.parametrize("left", [row("Ida"), None])
-def test_a_record_of_which_something_waits_or_that_is_gone(left: Row | None) -> None:
-    scene = in_step(rules(Manual(), existence="delete_wins"))
+def _waiting() -> Scene:
+    """A record of which the name that erp wrote waits for a person."""
+    scene = in_step(rules(Manual()))
     scene.change("crm", row("Eva"))
-    scene.change("erp", left)
-    assert not _merged(scene, "crm", row("Eva", "2"))
+    scene.change("erp", row("Ida"))
+    assert list(scene.state.systems["erp"].dissent) == ["name"]
+    return scene
+
+
+@pytest.mark.parametrize(("system", "after"), [("crm", row("Eva", "2")), ("crm", row("Ada")), ("erp", row("Ida", "2"))])
+def test_what_waits_is_in_the_way_of_no_other_edit(system: str, after: Row) -> None:
+    assert _merged(_waiting(), system, after)
+
+
+def test_another_word_on_what_waits() -> None:
+    scene = _waiting()
+    assert not _merged(scene, "erp", row("Eve"))
+    state = scene.state
+    state.systems["erp"].behind.clear()
+    scene.data = states.encode(state)
+    assert not _merged(scene, "erp", row("Eve"))
+
+
+def test_the_echo_of_another_field_beside_what_waits() -> None:
+    scene = _waiting()
+    scene.echo("erp", row("Ida"))
+    scene.change("crm", row("Eva", "2"))
+    command = f"r/erp/{sent(scene, 'erp').number}"
+    assert _merged(scene, "erp", row("Ida", "2"), command)
+
+
+def test_an_echo_over_what_waits() -> None:
+    scene = _waiting()
+    command = f"r/erp/{sent(scene, 'erp').number}"
+    scene.change("erp", row("Ada"))
+    assert not _merged(scene, "erp", row("Eva"), command)
+
+
+def test_an_edit_that_agrees_with_what_waits() -> None:
+    outcome = _waiting().change("crm", row("Ida"))
+    assert [(v.field, v.rule, v.winner) for v in outcome.verdicts] == [("name", "agreement", "current")]
+
+
+def test_an_edit_when_what_waits_is_due() -> None:
+    scene = in_step(rules(Manual(10_000_000, Newest())))
+    scene.change("crm", row("Eva"), at_us=1000)
+    scene.change("erp", row("Ida"), at_us=2000)
+    outcome = scene.change("crm", row("Eva", "2"), at_us=11_000_000)
+    assert [(v.field, v.rule, v.winner) for v in outcome.verdicts] == [("name", "deadline:newest", "incoming")]
+
+
+def test_a_record_that_is_gone() -> None:
+    scene = in_step(rules(existence="delete_wins"))
+    scene.change("erp", None)
+    assert not _merged(scene, "crm", row("Ada", "2"))
 
 
 @settings(max_examples=150, deadline=None)

@@ -1,0 +1,48 @@
+"""What waits for a person, looked at again after an event: it is settled where all agree by now, or decided when its
+time has come."""
+
+from streams.merge import fields, oscillation, resolutions
+from streams.merge.states import SystemState
+from streams.merge.turns import Turn
+from streams.merge.values import EXISTENCE
+
+
+def settle(turn: Turn) -> None:
+    """Settle what is agreed upon, and decide what is due: a decision may be what others agree with."""
+    if turn.state.flips:
+        oscillation.forget_past(turn)
+    if agree(turn) and resolutions.decide_due(turn):
+        agree(turn)
+
+
+def agree(turn: Turn) -> bool:
+    """Parked fields on which everybody agrees by now are settled. Parked existence never settles by itself.
+
+    Returns whether anything was parked.
+    """
+    state, found = turn.state, False
+    for system in turn.rules.systems:
+        entry = state.systems[system]
+        if entry.dissent:
+            found = True
+            _settle_held(turn, system, entry)
+    if state.loose:
+        _settle_loose(turn)
+    return found or bool(state.loose)
+
+
+def _settle_loose(turn: Turn) -> None:
+    for number, item in list(turn.state.loose.items()):
+        if item.edits is None and item.field in turn.rules.policies and item.candidate == turn.field(item.field).value:
+            del turn.state.loose[number]
+            oscillation.rest(turn, item.field, item.candidate)
+            turn.publish(item, "agreement", "current")
+
+
+def _settle_held(turn: Turn, system: str, entry: SystemState) -> None:
+    for name, item in list(entry.dissent.items()):
+        if name != EXISTENCE and name in turn.rules.policies and fields.agrees(turn, system, name, item.candidate):
+            del entry.dissent[name]
+            oscillation.rest(turn, name, turn.field(name).value)
+            turn.see(system, name)
+            turn.publish(item, "agreement", "current")
