@@ -47,6 +47,23 @@ def test_no_more_than_the_limit_is_kept():
     assert memory.take(b"k", data, CODEC)[1] == {}
 
 
+def test_no_more_bytes_than_the_limit_are_kept():
+    held = state("Ann")
+    data = states.encode(held)
+    memory = Kept(limit_bytes=2 * len(data))
+    for key in (b"k", b"l", b"l", b"m"):
+        memory.keep(key, Record(data, held, CODEC, PIECES))
+    assert [memory.take(key, data, CODEC)[1] for key in (b"k", b"l", b"m")] == [{}, PIECES, PIECES]
+
+
+def test_a_state_larger_than_all_that_may_be_kept_is_not():
+    held = state("Ann")
+    data = states.encode(held)
+    memory = Kept(limit_bytes=len(data) - 1)
+    memory.keep(b"k", Record(data, held, CODEC, PIECES))
+    assert memory.take(b"k", data, CODEC)[1] == {}
+
+
 def test_a_batch_taken_back_leaves_no_trace_in_memory():
     partition = Partition()
     partition.synced()
