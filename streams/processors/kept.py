@@ -21,7 +21,8 @@ class Record(NamedTuple):
 
 
 class Kept:
-    """States by record id, the latest ones up to a limit of their number and of their bytes. Shared by all partitions: a record is in one of them.
+    """States by record id, the latest up to a limit of their number and their bytes. Shared by all partitions: a record
+    is in one of them.
 
     What a store holds is what counts. A state is given out only for the bytes that it stands for: a batch that was
     taken back, or a partition that came anew, has others.
