@@ -55,8 +55,9 @@ async def test_a_part_killed_in_mid_burst_loses_and_doubles_nothing(
 
 
 async def test_one_of_two_workers_killed_in_mid_burst_loses_and_doubles_nothing(showing: Showing) -> None:
+    """Their state is on disk, too, so that what is there after a kill must fit the log."""
     project = showing.folder / "duplex.yaml"
-    project.write_text(f"{project.read_text()}\nprocessors: {{workers: 2}}\n")
+    project.write_text(f"{project.read_text()}\nprocessors: {{workers: 2, memory: 32MiB}}\n")
     await showing.start()
     await showing.settled()
     await eventually(lambda: shared(showing), 60, "the workers do not share the partitions")
