@@ -64,6 +64,20 @@ class Teller:
         """Tell a look, if it is news."""
         if found is not None:
             await self._unknown(local_id)
+        if found is not None and self._is_gone_by_version(local_id):
+            # Whether that was before this look, or has been since, no version says: the row itself must.
+            seen = await self._look(local_id, flow)
+            if seen is None:
+                return
+            _, found, number = seen
+        self._tell(piece, local_id, found, number, flow)
+
+    def _is_gone_by_version(self, local_id: str) -> bool:
+        """Whether the row was found gone, and placed behind its last known version for want of one of its own."""
+        known = self.engine.marks.of(self.resource.entity, local_id)
+        return known is not None and known.is_gone and known.versioned
+
+    def _tell(self, piece: Piece, local_id: str, found: Found | None, number: int, flow: str) -> None:
         known = self.engine.marks.of(self.resource.entity, local_id)
         order, versioned = self.engine.order(self.resource, local_id, found, number)
         mark = self.engine.mark(self.resource, found, order, versioned)

@@ -161,6 +161,14 @@ FAULTS = (
         first=34,
     ),
     Fault(
+        "a row is told as made anew by a look from before it went",
+        edit(
+            "remote.tellings.Teller.tell", "if found is not None and self._is_gone_by_version(local_id):", "if False:"
+        ),
+        tests="remote/test_webhooks.py",
+        first=6446,
+    ),
+    Fault(
         "looks at unknown rows do not wait for creates",
         edit("remote.tellings.Teller._unknown", "if under_way := ", "if False and "),
         tests="remote/test_webhooks.py",

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from connectors.errors import RefusedError, UnreachableError
+from connectors.remote import marks
 from connectors.remote.api import Abilities, Found, Page
 from connectors.remote.engine import Engine
 from connectors.remote.hints import Hint, HintReader, read_rules
+from connectors.remote.marks import GONE, Mark
 from connectors.remote.memory import MemoryApi, MemoryApplication
 from connectors.remote.surroundings import Hook, Surroundings
 from connectors.remote.tellings import Piece, Teller
@@ -318,3 +320,28 @@ async def test_a_page_does_not_pass_for_younger_than_a_look_that_was_numbered_be
     await teller.listed(piece, listed, number, page, "sweep")
     seen = sorted((change.seq, row(change.after)["name"]) for change in piece.changes)
     assert seen[-1][1] == "C"
+
+
+async def test_a_look_told_after_its_row_was_found_gone_is_not_told_as_a_row_made_anew() -> None:
+    """Its version is greater than the last one known, which the row's end had to do with."""
+    blog, ada = await hooked(FETCHED, versioned=True)
+    engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
+    teller, piece = Teller(engine, engine.resources([SPEC])["contact"], loading=False), Piece()
+    for name in ("B", "C"):
+        blog.members.update(ada, name=name)
+    late = await blog.api.get(ada), engine.numbers.take()
+    blog.members.delete(ada)
+    await teller.look_all(piece, [ada], "webhook")
+    await teller.tell(piece, ada, *late, "webhook")
+    assert [(change.op, change.seq) for change in piece.changes] == [("d", 2)]
+
+
+async def test_a_row_that_is_there_again_is_told_though_it_was_found_gone() -> None:
+    blog, ada = await hooked(FETCHED, versioned=True)
+    engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
+    teller, piece = Teller(engine, engine.resources([SPEC])["contact"], loading=False), Piece()
+    blog.members.update(ada, name="B")
+    blog.members.update(ada, name="C")
+    engine.marks.expect({marks.name("contact", ada): Mark(GONE, 2, versioned=True)})
+    await teller.look_all(piece, [ada], "webhook")
+    assert [(change.op, change.seq) for change in piece.changes] == [("u", 3)]
