@@ -115,5 +115,10 @@ def _proceed(turn: Turn) -> None:
     state = turn.state
     for system in turn.rules.systems:
         entry = state.systems[system]
-        if entry.out is None and (entry.behind or entry.image is None):
+        if entry.out is None and (entry.image is None or (entry.behind and not _is_parked(entry))):
             planning.plan(turn, system)
+
+
+def _is_parked(entry: SystemState) -> bool:
+    """Whether the row lacks nothing but what it has parked: that is not to be written over."""
+    return bool(entry.dissent) and entry.behind.keys() <= entry.dissent.keys()
