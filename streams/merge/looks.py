@@ -26,7 +26,9 @@ def looked(turn: Turn, event: Looked) -> bool:
     image = None if after is None else turn.rules.sides[event.system].image(after)
     look = Look(event.order, event.ts_us, image, event.local_id, event.load)
     if entry.out is None:
-        return _observe(turn, event.system, look)
+        is_news = _observe(turn, event.system, look)
+        _succeed(turn, event.system)
+        return is_news
     known = entry.position if look.local_id == entry.local_id else entry.others.get(look.local_id, BEFORE_ALL)
     is_held = any((other.local_id, other.order) == (look.local_id, look.order) for other in entry.late)
     if is_held or (BY_LOOK, look.order) <= known:
@@ -55,13 +57,10 @@ def answered(turn: Turn, event: Answered) -> bool:
     left = _left(entry, event)
     if not answers.is_answer(entry, left) or (not is_out and left.position <= entry.position):
         return False
-    # What was held waits no more.
-    late = entry.late if is_out else []
+    late = _released(entry) if is_out else []
     before = [look for look in late if look.local_id == left.local_id and look.order < event.found_order]
     after = [look for look in late if look.local_id != left.local_id or look.order > event.left_order]
     between = [look for look in late if look not in before and look not in after]
-    if is_out:
-        entry.late = []
     for look in before:
         _observe(turn, event.system, look)
     _find(turn, event)
@@ -70,19 +69,51 @@ def answered(turn: Turn, event: Answered) -> bool:
     _acknowledge(turn, left)
     for look in after:
         _observe(turn, event.system, look)
+    if sent is not None and sent.op == "d" and is_out and entry.image is None:
+        # What ended was the record: a row beside ours is no reason to bring it back.
+        entry.late = []
+    _succeed(turn, event.system)
     return True
 
 
 def release(turn: Turn, system: str) -> None:
     """Nobody waits for the result any more: what was held is merged, in order."""
-    entry = turn.system(system)
-    late, entry.late = entry.late, []
-    for look in late:
+    for look in _released(turn.system(system)):
         _observe(turn, system, look)
+    _succeed(turn, system)
+
+
+def _released(entry: SystemState) -> list[Look]:
+    """The looks that waited for a result. Those at second rows stay."""
+    late = entry.late
+    entry.late = [look for look in late if entry.others.get(look.local_id) == (BY_LOOK, look.order)]
+    return [look for look in late if look not in entry.late]
 
 
 def _observe(turn: Turn, system: str, look: Look) -> bool:
-    return _seen(turn, _changed(system, look.local_id, look.order, look.ts_us, look.after, load=look.load))
+    entry = turn.system(system)
+    known = entry.others.get(look.local_id, BEFORE_ALL)
+    is_news = _seen(turn, _changed(system, look.local_id, look.order, look.ts_us, look.after, load=look.load))
+    if (BY_LOOK, look.order) > known:
+        _keep_second(entry, look)
+    return is_news
+
+
+def _keep_second(entry: SystemState, look: Look) -> None:
+    """A row beside ours is on record, and never merged. What was seen of it last is kept for the day that ours goes."""
+    if entry.late:
+        entry.late = [one for one in entry.late if one.local_id != look.local_id]
+    if look.local_id != entry.local_id and look.after is not None:
+        _hold(entry.late, look)
+
+
+def _succeed(turn: Turn, system: str) -> None:
+    """Our row went: one that was made beside it is the record's row from now on. Its maker may have seen ours go."""
+    entry = turn.system(system)
+    if entry.image is None and entry.out is None and entry.late:
+        second = entry.late.pop(0)
+        entry.others.pop(second.local_id, None)
+        _observe(turn, system, second)
 
 
 def _observe_beside(turn: Turn, system: str, look: Look, sent: Sent | None) -> None:

@@ -177,15 +177,11 @@ class Pipeline:
         found = row.places.get((local_id, order)) if self.applications[system].nature.versioned else None
         if found is None:
             found = self.applications[system].sights.get((order, local_id))
-        return self._guessed(row, local_id, image) if found is None else found
-
-    def _guessed(self, row: ThingRow, local_id: str, image: str) -> int:
-        """By what it looked like, where nobody knows which request saw it."""
-        self.guesses += 1
-        values = msgspec.json.decode(image)
-        entries = (one for one in reversed(row.log) if one.local_id == local_id and one.after is not None)
-        alike = (one.sequence for one in entries if all(values.get(c) == v for c, v in (one.after or {}).items()))
-        return next(alike, row.begins.get(local_id, 0))
+        if found is None:
+            self.guesses += 1
+            return _alike(row, local_id, image, len(row.log)) or row.begins.get(local_id, 0)
+        # An answer may tell the row as it was made, or written, at the number of a look that saw what came of it.
+        return _alike(row, local_id, image, found) or found
 
     # --- the merge
 
@@ -239,6 +235,14 @@ class Pipeline:
     def size(self) -> int:
         """How much there ever was."""
         return sum(map(len, self.logs)) + len(self.claims.records) + len(self.links.records)
+
+
+def _alike(row: ThingRow, local_id: str, image: str, until: int) -> int | None:
+    """The last place up to this one at which the row looked like this, if there is any."""
+    values = msgspec.json.decode(image)
+    entries = (one for one in reversed(row.log[:until]) if one.local_id == local_id and one.after is not None)
+    alike = (one.sequence for one in entries if all(values.get(c) == v for c, v in (one.after or {}).items()))
+    return next(alike, None)
 
 
 def _is_invented(record: Record, message: Change) -> bool:

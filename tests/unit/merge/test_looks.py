@@ -214,3 +214,81 @@ def test_no_more_looks_are_held_than_the_limit() -> None:
 
 def test_looks_of_an_unknown_system_are_nobody_s() -> None:
     assert _in_step().look("gone", row(phone="2"), 9).repeated
+
+
+# --- a second row, made beside ours
+
+
+def _beside(**more: Any) -> Scene:
+    """A user made row [9] while our create was on its way, or when ours had gone: nobody has said that yet."""
+    scene = Scene(rules(**more))
+    scene.change("crm", row())
+    scene.look("erp", row(phone="9"), 4, local_id="[9]")
+    scene.answer("erp", (1, None), (2, row()))
+    return scene
+
+
+def test_a_second_row_is_on_record_and_not_merged() -> None:
+    scene = _beside()
+    assert [verdict.detail for verdict in scene.outcomes[-1].verdicts] == [
+        "row [9] of erp claims the record of row [1]: it was not merged"
+    ]
+    assert (scene.golden.values, scene.state.systems["erp"].local_id) == (row(), "[1]")
+
+
+def test_a_second_row_is_the_record_s_when_ours_is_seen_gone() -> None:
+    scene = _beside()
+    scene.look("erp", None, 5)
+    assert (scene.golden.deleted, scene.golden.values["phone"]) == (False, "9")
+    assert (sent(scene, "crm").op, sent(scene, "crm").units[0].set) == ("u", {"phone": "9"})
+    assert (scene.state.systems["erp"].local_id, scene.state.systems["erp"].late) == ("[9]", [])
+
+
+def test_a_second_row_is_the_record_s_when_a_command_finds_ours_gone() -> None:
+    scene = _beside()
+    scene.change("crm", row("Eva"), ts_us=9000)
+    scene.answer("erp", (5, None), (5, None))
+    command = sent(scene, "erp")
+    assert (command.op, command.local_id, command.units[0].set) == ("u", "[9]", {"name": "Eva"})
+    assert scene.golden.values == row("Eva", "9")
+
+
+def test_of_a_second_row_what_was_seen_last_counts() -> None:
+    scene = _beside()
+    scene.look("erp", row(phone="8"), 6, local_id="[9]")
+    scene.look("erp", None, 7)
+    assert scene.golden.values["phone"] == "8"
+
+
+def test_a_second_row_that_went_takes_nobody_s_place() -> None:
+    scene = _beside()
+    scene.look("erp", None, 6, local_id="[9]")
+    scene.look("erp", None, 7)
+    assert scene.golden.deleted
+
+
+def test_of_two_second_rows_the_other_waits_on() -> None:
+    scene = _beside()
+    scene.look("erp", row(phone="7"), 6, local_id="[8]")
+    scene.look("erp", None, 7)
+    assert (scene.golden.values["phone"], len(scene.state.systems["erp"].late)) == ("9", 1)
+    scene.look("erp", None, 8, local_id="[9]")
+    assert (scene.golden.values["phone"], scene.state.systems["erp"].local_id) == ("7", "[8]")
+
+
+def test_a_second_row_does_not_bring_back_a_record_that_was_ended_elsewhere() -> None:
+    scene = _beside()
+    scene.change("crm", None)
+    outcome = scene.answer("erp", (5, row()), (6, None))
+    assert (scene.golden.deleted, outcome.commands, scene.state.systems["erp"].late) == (True, [], [])
+
+
+def test_a_second_row_waits_through_commands_and_repeats() -> None:
+    scene = _beside()
+    scene.change("crm", row("Eva"))
+    scene.answer("erp", (5, row()), (6, row("Eva")))
+    data = scene.data
+    scene.look("erp", row(phone="9"), 4, local_id="[9]")
+    assert (scene.data, [look.local_id for look in scene.state.systems["erp"].late]) == (data, ["[9]"])
+    scene.look("erp", None, 7)
+    assert scene.golden.values["phone"] == "9"
