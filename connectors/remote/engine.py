@@ -138,7 +138,7 @@ class Engine:
         """
         if found is not None:
             return (number, False) if found.version is None else (found.version, True)
-        mark = self.marks.of(resource.entity, local_id)
+        mark = self.marks.last_look(resource.entity, local_id)
         if mark is None or not mark.versioned:
             return number, False
         return (mark.order if mark.is_gone else mark.order + 1), True

@@ -169,6 +169,12 @@ FAULTS = (
         first=6446,
     ),
     Fault(
+        "a row that went is placed before an answer that could not be noted",
+        edit("remote.engine.Engine.order", "self.marks.last_look(", "self.marks.of("),
+        tests="remote/test_crashes.py",
+        first=5516,
+    ),
+    Fault(
         "a row made beside ours is forgotten when ours goes",
         planting.edit("looks._succeed", "if entry.image is None", "if False"),
         tests="merge/test_looks.py",

@@ -14,7 +14,7 @@ from connectors.errors import UnreachableError
 from connectors.remote.api import Abilities, Found, Values
 from connectors.remote.marks import Marks
 from connectors.remote.memory import able
-from connectors.remote.sink import TRIES
+from connectors.remote.sink import TRIES, RemoteSink
 from schemas.messages import Command
 from tests.unit.remote.bench import SPEC, Bench, bench, row
 from tests.unit.remote.hub import until
@@ -196,13 +196,9 @@ async def test_a_late_answer_does_not_lower_the_fence_when_the_batch_before_come
     assert blog.members.rows()[str(bob.local_id)]["name"] == "Ada"
 
 
-async def test_what_could_not_be_noted_with_an_answer_is_noted_before_it_is_given(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    blog = bench()
-    ada = blog.members.insert(**ADA)
-    await blog.load()
-    inner, sink, command = blog.api.update, blog.sink(), renamed(blog, ada)
+async def answer_not_noted(blog: Bench, monkeypatch: pytest.MonkeyPatch, sink: RemoteSink, command: Command) -> None:
+    """The write is carried out; its answer is known to the process, and safe nowhere."""
+    inner = blog.api.update
 
     async def update(before: Found, values: Values) -> Found:
         left = await inner(before, values)
@@ -213,10 +209,36 @@ async def test_what_could_not_be_noted_with_an_answer_is_noted_before_it_is_give
     with pytest.raises(UnreachableError):
         await sink.apply([command])
     monkeypatch.undo()
+
+
+async def test_what_could_not_be_noted_with_an_answer_is_noted_before_it_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench()
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    sink, command = blog.sink(), renamed(blog, ada)
+    await answer_not_noted(blog, monkeypatch, sink, command)
     (effect,) = await sink.apply([command])
     mark = Marks(blog.notes).of("contact", ada)
     assert effect.result is not None and mark is not None
     assert mark.order == effect.result.left_order
+
+
+async def test_a_row_that_went_is_gone_later_than_an_answer_that_could_not_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    blog = bench(versioned=True)
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    blog.members.update(ada, email="new@example.org")
+    sink, command = blog.sink(), renamed(blog, ada)
+    await answer_not_noted(blog, monkeypatch, sink, command)
+    blog.members.delete(ada)
+    (change,) = await blog.next()
+    (effect,) = await sink.apply([command])
+    assert effect.result is not None and change.op == "d"
+    assert change.seq > effect.result.left_order
 
 
 async def test_an_answer_may_be_reported_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
