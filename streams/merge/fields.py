@@ -50,7 +50,8 @@ def assign(turn: Turn, by: str, name: str, value: Value, ts_us: int, won: bool =
     for entry in state.systems.values():
         entry.behind.setdefault(name, field.version)
     if field.version > 0:
-        ts_us = max(ts_us, field.ts_us if won else field.ts_us + 1)
+        least_us = field.ts_us if won else field.ts_us + 1
+        ts_us = least_us if ts_us < least_us else ts_us
     if state.flips and by == DECISION:
         oscillation.forget(turn, name)
     elif state.flips and by == field.by:

@@ -107,15 +107,20 @@ def insisted(turn: Turn, system: str, name: str, value: Value) -> str:
 
 def rest(turn: Turn, name: str, value: Value) -> None:
     """All agree on a value, or its system has a second word: what was counted counts no more, unless it goes round."""
-    if not any(_knows(flip, value) for flip in _returning(turn, name).values()):
+    if _counted(turn, name) and not any(_knows(flip, value) for flip in _returning(turn, name).values()):
         forget(turn, name)
 
 
 def forget(turn: Turn, name: str) -> None:
     """A person, or a policy, has decided the field: what was counted of it counts no more."""
-    flips = turn.state.flips
-    for place in [place for place in flips if place.partition(INSISTS)[0] == name]:
-        del flips[place]
+    for place in _counted(turn, name):
+        del turn.state.flips[place]
+
+
+def _counted(turn: Turn, name: str) -> list[str]:
+    """Where `State.flips` has something of a field."""
+    begin = name + INSISTS
+    return [place for place in turn.state.flips if place.startswith(begin)]
 
 
 def forget_past(turn: Turn) -> None:

@@ -47,11 +47,10 @@ def _update(turn: Turn, system: str, entry: SystemState, side: Side) -> None:
     if not entry.behind:
         return
     entry.behind.pop(EXISTENCE, None)
-    late = [name for name in entry.behind if name in side.told_by and name not in entry.dissent]
-    if not late:
+    fields, told_by, dissent = turn.state.fields, side.told_by, entry.dissent
+    behind = {name: fields[name].version for name in entry.behind if name in told_by and name not in dissent}
+    if not behind:
         return
-    fields = turn.state.fields
-    behind = {name: fields[name].version for name in late}
     units = _units_behind(turn, system, entry, side, behind)
     if entry.suspects:
         units = [unit for unit in units if entry.suspects.items() >= unit.versions.items()][:1] or units

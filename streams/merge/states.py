@@ -189,5 +189,5 @@ def prepare(state: State, fields: Iterable[str], systems: Iterable[str]) -> None
 
 def planned(system: str, local_id: str | None, sent: Sent) -> Planned:
     """The command as it leaves the merge."""
-    units = tuple(PlannedUnit(unit.base, unit.set) for unit in sent.units)
-    return Planned(system, sent.number, sent.op, local_id, units)
+    units = [PlannedUnit(unit.base, unit.set) for unit in sent.units]
+    return Planned(system, sent.number, sent.op, local_id, tuple(units))

@@ -62,11 +62,12 @@ def _changed(change: Change, regime: Regime, limit_us: int) -> Changed | Looked 
         after = None
     if change.incarnation == WITHOUT_A_LOG:
         return _looked(change, _row(lens, after), limit_us)
+    ts_us = change.ts_us
     return Changed(
         system=change.system,
         local_id=change.local_id,
         position=(change.incarnation, change.seq),
-        ts_us=min(change.ts_us, limit_us),
+        ts_us=ts_us if ts_us < limit_us else limit_us,
         after=_row(lens, after),
         before_id=change.before_id,
         command=None if origin is None else origin.command,

@@ -1,6 +1,6 @@
 """The records merged last, as they are in memory: a hot record is not read from its bytes at every event."""
 
-from typing import NamedTuple
+import msgspec
 
 from schemas.goldens import GoldenCodec, Pieces
 from streams.merge import states
@@ -11,7 +11,7 @@ RECORDS_KEPT = 4096
 BYTES_KEPT = 16 * 1024**2
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A state with the bytes that it was read from or written to, and the pieces of the merged record by its codec."""
 
     data: bytes

@@ -7,7 +7,7 @@ what is noted beside a record's state, so that time (`dues`) and people (`trails
 
 from collections.abc import Iterable, MutableMapping, Sequence
 from itertools import chain, islice
-from typing import Literal, NamedTuple
+from typing import Literal
 from weakref import WeakKeyDictionary
 
 import msgspec
@@ -184,7 +184,7 @@ class MergeProcessor:
                 metrics.DELETES_HELD.labels(entity, verdict.incoming.system).inc()
 
 
-class _Input(NamedTuple):
+class _Input(msgspec.Struct, frozen=True, gc=False):
     """An event of the record log with its place; `hop` is that of the commands it leads to, `pieces` are those of the
     merged record as it was written before."""
 

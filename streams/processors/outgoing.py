@@ -113,7 +113,8 @@ def conflict(record_id: str, record: Record, entity: str, verdict: Verdict, ts_u
 
 def golden(codec: GoldenCodec, record_id: str, state: State, pieces: Pieces | None = None) -> bytes:
     """The merged record. Raises GoldenValueError."""
-    deleted = EXISTENCE not in state.fields or not state.alive
+    existence = state.fields.get(EXISTENCE)
+    deleted = existence is None or existence.value is None
     return codec.encode_fields(record_id, state.version, deleted, state.fields, pieces)
 
 
@@ -128,7 +129,7 @@ def _published(
 
 
 def _output(record: Record, topic: str, value: bytes | None) -> Output:
-    return Output(topic, record.key, value, record.partition, cause=record)
+    return Output(topic, record.key, value, record.partition, (), 0, record)
 
 
 def _side(verdict: Verdict, held: Held) -> Side:

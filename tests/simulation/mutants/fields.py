@@ -115,7 +115,7 @@ CONFLICTS = (
     ),
     Mutant(
         "a stamp is not lifted above its ancestor",
-        edit("fields.assign", "ts_us = max(ts_us, field.ts_us if won else field.ts_us + 1)", "pass"),
+        edit("fields.assign", "ts_us = least_us if ts_us < least_us else ts_us", "pass"),
         theme="clocks",
         first=170,
     ),
@@ -143,7 +143,7 @@ CONFLICTS = (
             'turn.outcome.golden = True\n    for entry in state.systems.values():\n        item = entry.dissent.pop(name, None)\n        if item is not None:\n            turn.publish(item, "agreement", "current")',
         ),
     ),
-    Mutant("a parked value is written over", edit("planning._update", "and name not in entry.dissent", "")),
+    Mutant("a parked value is written over", edit("planning._update", "and name not in dissent", "")),
     Mutant(
         "a parked item keeps its first candidate",
         edit("fields.offer", "item.candidate, item.ts_us = value, ts_us", "item.ts_us = ts_us"),
@@ -299,8 +299,8 @@ POLICIES = (
         "agreement on a value that goes round ends the count",
         edit(
             "oscillation.rest",
-            "if not any(_knows(flip, value) for flip in _returning(turn, name).values()):",
-            "if True:",
+            "not any(_knows(flip, value) for flip in _returning(turn, name).values())",
+            "True",
         ),
         theme="automations",
         tests="test_oscillation.py",

@@ -24,6 +24,10 @@ UNCONTENDED = (
         theme="deadlines",
     ),
     Mutant(
+        "a system that has something parked is told nothing after an uncontended event",
+        edit("uncontended._is_parked", " and entry.behind.keys() <= entry.dissent.keys()", ""),
+    ),
+    Mutant(
         "an echo over what is parked is taken for a clean one",
         edit("uncontended._echoed", "entry.dissent and _is_over_parked(sent, entry)", "False"),
     ),
