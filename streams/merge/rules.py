@@ -16,14 +16,16 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Priority:
-    """The system ranked earlier wins over a later one's value; equal rank: the incoming. Idempotent."""
+    """The system ranked earlier wins over a later one's value; equal rank: the incoming. Associative and idempotent;
+    not commutative: of two edits of one system the later wins."""
 
     ranking: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Only one system's edits count; another's lose, are recorded, and are corrected back. Idempotent.
+    """Only one system's edits count; another's lose, are recorded, and are corrected back. Associative and idempotent;
+    not commutative: of two edits of the owner the later wins.
 
     Until the field has any value at all, the first one given stands, whoever gave it: a record created elsewhere
     keeps its value until the owner speaks.
@@ -63,7 +65,8 @@ Deciding = Newest | Priority | Owner | Sum | Union | Function
 
 @dataclass(frozen=True, slots=True)
 class Manual:
-    """The dissenting system's value is parked for a person. Idempotent.
+    """The dissenting system's value is parked for a person. Idempotent; what a person decides is neither commutative
+    nor associative.
 
     With a `deadline_us`, an item that is parked for so long is decided by `then`.
     """
