@@ -51,6 +51,14 @@ def test_a_claim_against_itself_changes_nothing(policy, drawn, system) -> None: 
 
 
 @FEW
+@given(POLICIES, st.lists(st.tuples(st.sampled_from(SYSTEMS), CLAIMS), min_size=3, max_size=3))
+def test_of_three_claims_any_two_may_meet_first(policy, drawn) -> None:  # type: ignore[no-untyped-def]
+    one, two, three = (Claim(value, ts_us, system) for system, (value, ts_us) in drawn)
+    later = _stays(policy, [one, _stays(policy, [two, three])])
+    assert _stays(policy, [_stays(policy, [one, two]), three]) == later
+
+
+@FEW
 @given(CLAIMS)
 def test_the_owner_always_wins_and_nobody_else_does(drawn) -> None:  # type: ignore[no-untyped-def]
     owned, other = Claim(drawn[0], drawn[1], "erp"), Claim("x", 9, "crm")
