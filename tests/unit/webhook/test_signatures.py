@@ -1,6 +1,8 @@
 """Requests are believed when, and only when, an active secret signed exactly them, and lately."""
 
 import base64
+import re
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,6 +13,10 @@ from tests.unit.webhook.signing import BODY, NOW_S, SIGNERS, URL, request, signe
 
 ALL = pytest.mark.parametrize("name", SIGNERS)
 TIMED = pytest.mark.parametrize("name", [name for name, signer in SIGNERS.items() if signer.timed])
+HEADER_TIMED = pytest.mark.parametrize("name", [name for name, scheme in SCHEMES.items() if scheme.timestamp_header])
+NAMED = pytest.mark.parametrize("name", [name for name, scheme in SCHEMES.items() if scheme.id_header])
+ID_SIGNED = pytest.mark.parametrize("name", [name for name, scheme in SCHEMES.items() if "{id}" in scheme.signed])
+DIGESTS = {"hex": re.compile(r"[0-9a-f]{64}"), "base64": re.compile(r"[A-Za-z0-9+/]{43}=")}
 
 
 def judge(name: str, made: Request, now_s: float = NOW_S, *secrets: str) -> Verified:
@@ -114,6 +120,20 @@ def test_a_signature_cut_short_is_refused(name: str) -> None:
     refused(name, altered(made, SIGNERS[name].header, short), "holds no sha256 signature")
 
 
+@ALL
+def test_the_right_digest_in_the_other_encoding_is_refused(name: str) -> None:
+    made, scheme = signed(name), SCHEMES[name]
+    found = DIGESTS[scheme.encoding].search(signature(name, made))
+    assert found is not None
+    other = _in_base64(found[0]) if scheme.encoding == "hex" else base64.b64decode(found[0]).hex()
+    written = signature(name, made).replace(found[0], other)
+    refused(name, altered(made, scheme.header, written), f"holds no sha256 signature in {scheme.encoding}")
+
+
+def _in_base64(digits: str) -> str:
+    return base64.b64encode(bytes.fromhex(digits)).decode()
+
+
 @TIMED
 def test_a_request_from_yesterday_is_refused(name: str) -> None:
     refused(name, signed(name, at_s=NOW_S - 86_400), "86400 s ago")
@@ -155,8 +175,25 @@ def test_a_zendesk_time_needs_a_zone() -> None:
     refused("zendesk", made, "cannot be read")
 
 
+@HEADER_TIMED
+@pytest.mark.parametrize("write", [str.upper, str.lower], ids=["upper", "lower"])
+@pytest.mark.parametrize("second", ["same", "1", ""])
+def test_two_time_headers_are_refused(name: str, write: Callable[[str], str], second: str) -> None:
+    """Whatever the second says and wherever it stands: a proxy may have judged the other one."""
+    made, header = signed(name), str(SCHEMES[name].timestamp_header)
+    more = (write(header), made.required(header) if second == "same" else second)
+    for headers in ([*made.headers, more], [more, *made.headers]):
+        refused(name, replace(made, headers=headers), f"{header} comes 2 times")
+
+
+@HEADER_TIMED
+def test_a_missing_time_is_refused(name: str) -> None:
+    made, header = signed(name), SCHEMES[name].timestamp_header
+    refused(name, replace(made, headers=[pair for pair in made.headers if pair[0] != header]), f"{header} is missing")
+
+
 @pytest.mark.parametrize("name", ["stripe", "ghost"])
-def test_two_times_are_refused(name: str) -> None:
+def test_two_times_in_one_header_are_refused(name: str) -> None:
     made = signed(name)
     refused(name, altered(made, SIGNERS[name].header, f"t=1,{signature(name, made)}"), "comes 2 times")
 
@@ -170,8 +207,32 @@ def test_several_signatures_may_stand_in_one_header() -> None:
     judge("standard", altered(made, "webhook-signature", both))
 
 
-def test_a_standard_id_cannot_be_exchanged() -> None:
-    refused("standard", altered(signed("standard"), "webhook-id", "msg_2"), "no active secret")
+@ID_SIGNED
+@pytest.mark.parametrize(
+    "change", [lambda text: text + "2", lambda text: text[:-1], str.upper, lambda text: f"{text} ", lambda _: ""]
+)
+def test_a_signed_id_cannot_be_exchanged(name: str, change: Callable[[str], str]) -> None:
+    made, header = signed(name), str(SCHEMES[name].id_header)
+    refused(name, altered(made, header, change(made.required(header))), "no active secret")
+
+
+@ID_SIGNED
+def test_a_signed_id_cannot_be_left_out(name: str) -> None:
+    made, header = signed(name), SCHEMES[name].id_header
+    refused(name, replace(made, headers=[pair for pair in made.headers if pair[0] != header]), f"{header} is missing")
+
+
+@NAMED
+def test_two_ids_are_refused(name: str) -> None:
+    """Signed or not: the memory of deliveries must not be told another id than the application gave."""
+    made, header = signed(name), str(SCHEMES[name].id_header)
+    rest = [pair for pair in made.headers if pair[0] != header]
+    twice = [(header, "d-1"), (header.lower(), "d-2")]
+    refused(name, replace(made, headers=[*rest, *twice]), f"{header} comes 2 times")
+
+
+def test_only_the_standard_scheme_signs_its_id() -> None:
+    assert [name for name, scheme in SCHEMES.items() if "{id}" in scheme.signed] == ["standard"]
 
 
 def test_header_bytes_that_are_no_text_are_refused_and_not_stumbled_over() -> None:
