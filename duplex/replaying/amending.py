@@ -1,24 +1,18 @@
 """Sending amendments into the record log: in turn, not faster than wanted, and only while live traffic is served."""
 
-import asyncio
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
 from duplex import broker
 from duplex.composition import Composition
-from duplex.replaying.errors import BehindError
+from duplex.replaying.pacing import MACHINE, Clock, Gate, Pace
 from duplex.replaying.reports import RecordChange
 from schemas.codec import Codec
 from schemas.messages import Amend, Amendment
 from schemas.placement import partition_of
 from streams.processors.settings import group_id
-
-LAG_LIMIT = 1000
-CHECK_EVERY_S = 1.0
-PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +54,15 @@ async def send(
     rate_per_s: float,
     say: Callable[[str], None],
     advance: Callable[[int, int], None],
+    clock: Clock = MACHINE,
 ) -> list[Sent]:
     """Put these amendments into the record log; each one's place there. Raises BrokerError, BehindError."""
-    codec, sent = Codec(), list[Sent]()
-    topics, began_s, checked_s = composed.topics, time.monotonic(), 0.0
+    codec, topics, sent = Codec(), composed.topics, list[Sent]()
+    pace, gate = Pace(rate_per_s), Gate(_lag_of(composed, wanted), len(wanted), say, clock)
     async with broker.producer(composed.kafka) as client:
         for amendment in wanted:
-            if time.monotonic() - checked_s > CHECK_EVERY_S:
-                await _let_live_traffic_through(composed, wanted, len(sent), say)
-                checked_s = time.monotonic()
-            await asyncio.sleep(max(0.0, began_s + len(sent) / rate_per_s - time.monotonic()))
+            await gate.opened(len(sent))
+            await clock.sleep(pace.wait_s(clock.now_s()))
             key = amendment.record_id.encode()
             place = await client.send_and_wait(
                 topics.records(amendment.entity),
@@ -82,19 +75,13 @@ async def send(
     return sent
 
 
-async def _let_live_traffic_through(
-    composed: Composition, wanted: Sequence[Amendment], sent: int, say: Callable[[str], None]
-) -> None:
-    """Wait until the merge is nearly at the end of its log. Raises BehindError."""
-    pairs = [
-        (group_id(composed.topics.pipeline, f"merge.{entity}"), composed.topics.records(entity))
-        for entity in sorted({each.entity for each in wanted})
-    ]
-    told, began_s = False, time.monotonic()
-    while (lag := sum(each.messages for each in await broker.lags(composed.kafka, pairs))) > LAG_LIMIT:
-        if not told:
-            say(f"the processors are {lag} events behind: waiting, live traffic comes first")
-            told = True
-        if time.monotonic() - began_s > PATIENCE_S:
-            raise BehindError(lag, PATIENCE_S, sent, len(wanted))
-        await asyncio.sleep(CHECK_EVERY_S)
+def _lag_of(composed: Composition, wanted: Sequence[Amendment]) -> Callable[[], Awaitable[int]]:
+    """How many events the merges of these amendments' entities are behind, together."""
+    names = composed.topics
+    entities = sorted({each.entity for each in wanted})
+    pairs = [(group_id(names.pipeline, f"merge.{entity}"), names.records(entity)) for entity in entities]
+
+    async def lag() -> int:
+        return sum(each.messages for each in await broker.lags(composed.kafka, pairs))
+
+    return lag
