@@ -7,17 +7,21 @@ A case makes rows of its own, works with them as users and as duplex do, and rem
 `NonconformingError` with a sentence where the application, or what its `Api` says of it, is not as it should be.
 """
 
+import asyncio
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from connectors.errors import ConnectorsError, UnreachableError
 from connectors.remote.api import Found, RowRefusedError
-from connectors.remote.conforming import Bench, KeptNotes, LosingApi, NonconformingError
+from connectors.remote.conforming import PATIENCE_S, Bench, KeptNotes, Limited, LosingApi, NonconformingError
 from connectors.remote.values import decode
+from schemas.messages import Change
 
 ROWS = 3
 REQUESTS_IN_A_ROW = 30
+NO_BUDGET = "there is no small budget to try it with (Bench.limited)"
+ROUNDING_US = 1000
 Case = Callable[[Bench], Awaitable[str | None]]
 
 
@@ -131,13 +135,30 @@ async def case_a_row_is_found_by_its_natural_key(bench: Bench) -> str | None:
 
 
 async def case_many_requests_in_a_row_are_answered(bench: Bench) -> None:
-    """The connector slows down before the application's limit is reached."""
+    """Requests that follow each other closely, as a sweep's do, are answered."""
     made = await bench.create(0)
     for number in range(REQUESTS_IN_A_ROW):
         try:
             await bench.user.get(made.local_id)
         except UnreachableError as error:
             raise NonconformingError(f"request {number + 1} of {REQUESTS_IN_A_ROW} failed: {error}") from error
+
+
+async def case_requests_keep_to_a_budget(bench: Bench) -> str | None:
+    """A connector with few requests in a window sends no more, one after the other or all at once; all are answered."""
+    limited = bench.limited
+    if limited is None:
+        return NO_BUDGET
+    made = await bench.create(0)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            spans = await _looks(bench, limited, made.local_id)
+    except (UnreachableError, TimeoutError) as error:
+        raise NonconformingError(f"a request beyond the budget was not answered when its turn came: {error}") from error
+    most = _most_within(spans, int(limited.window_s * 1e6) - ROUNDING_US)
+    sent = f"{most} requests were sent within {limited.window_s:g} s"
+    _require(most <= limited.requests, f"{sent}, where {limited.requests} are allowed")
+    return None
 
 
 # --- the source
@@ -177,6 +198,22 @@ async def case_edits_and_deletes_are_told_once(bench: Bench) -> None:
     _require(all(one.seq > before[one.local_id] for one in told), "an edit is numbered before the load that saw it not")
     again = await bench.sweep()
     _require(not again, f"nothing happened, and {again} was told")
+
+
+async def case_edits_of_a_row_are_told_in_order(bench: Bench) -> None:
+    """An edit, and another that takes it back, are told as what each left, by numbers that grow from look to look."""
+    made = await bench.create(0)
+    loaded = [change for change in await bench.load() if change.local_id == made.local_id]
+    edits = [bench.edit(0), {name: made.values.get(name) for name in bench.edit(0)}]
+    told, left = list[Change](), list[bytes]()
+    for edit in edits:
+        await bench.change(made.local_id, edit)
+        left.append(bench.columns.digest((await bench.row(made.local_id)).values))
+        told += [change for change in await bench.sweep() if change.local_id == made.local_id]
+    shown = [bench.columns.digest(decode(str(change.after))) for change in told]
+    _require(shown == left, f"row {made.local_id} was edited {len(edits)} times, and this was told: {told}")
+    numbers = [change.seq for change in (*loaded, *told)]
+    _require(numbers == sorted(set(numbers)), f"the looks at row {made.local_id} have the numbers {numbers}")
 
 
 # --- the sink
@@ -288,6 +325,31 @@ def _is_like(bench: Bench, found: Found) -> bool:
     """Whether a row may be the one that was made of the first sample: by its natural key, or else by its values."""
     sample = bench.sample(0)
     return bench.columns.same({name: sample[name] for name in bench.match or sample}, found.values)
+
+
+async def _looks(bench: Bench, limited: Limited, local_id: str) -> list[tuple[int, int]]:
+    """When each of more looks than a window allows began and ended (us): first in turn, then all at once."""
+    api, spans = limited.api(), list[tuple[int, int]]()
+
+    async def look() -> None:
+        began_us = bench.clock.now_us()
+        found = await api.get(local_id)
+        spans.append((began_us, bench.clock.now_us()))
+        _require(found is not None, f"row {local_id} was made, and is not there")
+
+    try:
+        for _ in range(limited.requests + 1):
+            await look()
+        await asyncio.gather(*(look() for _ in range(limited.requests + 1)))
+    finally:
+        await api.close()
+    return spans
+
+
+def _most_within(spans: list[tuple[int, int]], window_us: int) -> int:
+    """The most requests that began and ended within one window: however late each was sent, so many were sent in it."""
+    ends = [(began_us, began_us + window_us) for began_us, _ in spans]
+    return max(sum(1 for began, ended in spans if first <= began and ended < last) for first, last in ends)
 
 
 async def everything(bench: Bench) -> list[Found]:

@@ -20,6 +20,7 @@ from connectors.remote.values import Columns
 from schemas.messages import Change, Command, Result, Unit
 
 PATIENCE_S = 120.0
+FEW_REQUESTS, SHORT_WINDOW_S = 5, 1.0
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
@@ -56,6 +57,18 @@ class KeptNotes:
                 self.values[name] = value
 
 
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The resource to try, held by a connector that may send at most so many requests in any window of this length.
+
+    Few, and a short window: a case uses them up. The connector has to keep to them itself; the application need not.
+    """
+
+    api: Callable[[], Api]
+    requests: int = FEW_REQUESTS
+    window_s: float = SHORT_WINDOW_S
+
+
 @dataclass(slots=True)
 class Bench:
     """An application to judge. `api` makes the resource to try, anew each time, as a connector would hold it.
@@ -77,6 +90,7 @@ class Bench:
     columns: Columns = field(init=False)
     spec: TableSpec = field(init=False)
     offset: int = 0
+    limited: Limited | None = None
 
     def __post_init__(self) -> None:
         self.user = self.api()

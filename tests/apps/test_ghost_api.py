@@ -21,6 +21,7 @@ UNPROTECTED = "it has no conditional writes: an edit between reading and writing
 SPARED = {
     "changed_rows_are_listed": "its rows do not say when they were changed",
     "removed_rows_are_listed": "it has no list of removed rows",
+    "requests_keep_to_a_budget": conformance.NO_BUDGET,
     "a_conditional_write_covers_no_edit": UNPROTECTED,
 }
 

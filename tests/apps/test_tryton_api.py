@@ -20,6 +20,7 @@ from tests.apps.declared import apis, fresh, listing
 SPARED = {
     "changed_rows_are_listed": "its rows do not say when they were changed",
     "removed_rows_are_listed": "it has no list of removed rows",
+    "requests_keep_to_a_budget": conformance.NO_BUDGET,
 }
 ADDRESS = {"street": "1 Mill Lane", "city": "York", "zip": "YO1 7HX"}
 SHOWN = ("code", "name", "active", "street", "city", "zip")

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from connectors.remote import conformance
-from connectors.remote.conforming import Bench
+from connectors.remote.conforming import FEW_REQUESTS, Bench, Limited
 from connectors.rest.api import RestApi
 from connectors.rest.assembly import Assembled, assembled
 from tests.integration.rest.serving import options, serving
@@ -19,8 +19,8 @@ async def bench() -> AsyncIterator[Bench]:
     async with serving(shelf.handle) as server:
         made: list[Assembled] = []
 
-        def api() -> RestApi:
-            made.append(assembled("shop", options(server, {"members": RESOURCE})))
+        def api(**limits: object) -> RestApi:
+            made.append(assembled("shop", options(server, {"members": RESOURCE}, limits=limits)))
             return made[-1].apis["members"]
 
         yield Bench(
@@ -29,6 +29,7 @@ async def bench() -> AsyncIterator[Bench]:
             sample=lambda number: {"email": f"reader-{number}@example.org", "name": f"Name {number}"},
             edit=lambda number: {"name": f"Edited {number}", "credit": "1.50"},
             match=("email",),
+            limited=Limited(lambda: api(requests=FEW_REQUESTS, window="1s", reserve=0)),
         )
         for one in made:
             await one.client.close()
