@@ -39,7 +39,9 @@ def shows(turn: Turn, system: str, name: str, row: Row | None) -> bool:
 
 def agrees(turn: Turn, system: str, name: str, value: Value) -> bool:
     """Whether a value is the hub's, by itself or through the lens."""
-    return value == turn.field(name).value or shows(turn, system, name, turn.system(system).image)
+    state = turn.state
+    current = state.fields[name].value
+    return value == current or turn.rules.sides[system].shows(name, current, state.systems[system].image)
 
 
 def assign(turn: Turn, by: str, name: str, value: Value, ts_us: int, won: bool = False) -> None:

@@ -60,7 +60,8 @@ class Side:
             return False
         if name in self.writable:
             columns = self.columns_of[name]
-            return self.put({name: value}, row, columns) == {column: row.get(column) for column in columns}
+            part = {column: row.get(column) for column in columns}
+            return self.written({name: value}, part, columns) == part
         found = self.values(row)
         return name in found and found[name] == value
 

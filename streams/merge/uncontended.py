@@ -105,7 +105,8 @@ def _is_carried_out(sent: Sent, before: Row, after: Row) -> bool:
 
 def _is_over_parked(sent: Sent, entry: SystemState) -> bool:
     """Whether the command wrote a field that is parked by now, or existence is."""
-    return EXISTENCE in entry.dissent or any(name in entry.dissent for unit in sent.units for name in unit.versions)
+    parked = entry.dissent.keys()
+    return EXISTENCE in parked or not all([parked.isdisjoint(unit.versions) for unit in sent.units])  # noqa: C419 cheaper
 
 
 def _proceed(turn: Turn) -> None:

@@ -262,8 +262,8 @@ POLICIES = (
         "new rules resolve open items unasked",
         edit(
             "settling.agree",
-            "return found or bool(state.loose)",
-            "resolutions.decide_by_rules(turn)\n    return found or bool(state.loose)",
+            "return is_due",
+            "resolutions.decide_by_rules(turn)\n    return is_due",
         ),
         theme="epochs",
     ),

@@ -103,7 +103,7 @@ POSITIONS = (
         ),
     ),
     Mutant("a suspect stays the only one sent", edit("planning._update", "[:1] or units", "[:1]")),
-    Mutant("what is agreed upon stays parked", edit("settling.agree", "if entry.dissent:", "if False:")),
+    Mutant("what is agreed upon stays parked", edit("settling.agree", "if entry.dissent and ", "if False and ")),
 )
 LOOKS = (
     Mutant(
