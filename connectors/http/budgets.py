@@ -6,7 +6,8 @@ leave a reserve; the application's is spread over the time until it counts anew,
 sent near its end and never refused. No clock and no waiting in here: the caller passes the time (s, any origin).
 """
 
-from collections.abc import Mapping
+import random
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from connectors.http.limits import Standing, retry_at_s, standing
@@ -33,15 +34,25 @@ class Allowance:
         return max(1, int(self.requests * (1 - self.reserve)))
 
 
-class Budget:
-    """One account's. `wait_s` before each request, `spend` when it is sent, `observe` with its answer."""
+def pause_s(refusals: int, chance: float) -> float:
+    """How long to wait (s) after so many refusals in a row (1: the first) that say no time. It doubles up to
+    `LONGEST_PAUSE_S`; `chance` in [0, 1) takes up to half of it away, so that all that are refused together do not come
+    again together."""
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(refusals - 1, 16)) * (1 - chance / 2)
 
-    def __init__(self, allowance: Allowance) -> None:
+
+class Budget:
+    """One account's. `wait_s` before each request, `spend` when it is sent, `observe` with its answer. `chance` makes
+    numbers from 0 to 1."""
+
+    def __init__(self, allowance: Allowance, chance: Callable[[], float] = random.random) -> None:
         self._allowance = allowance
+        self._chance = chance
         self._sent_s: list[float] = []
         self._told: Standing | None = None
         self._closed_until_s = float("-inf")
         self._refusals = 0
+        self._pause_s = 0.0
 
     def wait_s(self, now_s: float) -> float:
         """How long to wait before the next request; 0: send it now."""
@@ -67,8 +78,8 @@ class Budget:
         # Requests that were under way together are refused together: that is one refusal, not many.
         if not self._refusals or now_s >= self._closed_until_s:
             self._refusals += 1
-        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._refusals - 1, 16))
-        self._closed_until_s = now_s + pause_s if again_s is None else again_s
+            self._pause_s = pause_s(self._refusals, self._chance())
+        self._closed_until_s = now_s + self._pause_s if again_s is None else again_s
 
     def _forget(self, now_s: float) -> None:
         oldest_s = now_s - self._allowance.window_s

@@ -4,7 +4,8 @@ A row for which the application always answers with an error that is worth a ret
 So such a command is set aside, noted, and tried again, less and less often, until it can be answered.
 """
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,12 +33,20 @@ class _Waiting:
     effect: Effect | None = None
 
 
-class Parking:
-    """The commands of a system that wait, by record: at most one each, for there is one out per record."""
+def pause_us(tries: int, chance: float) -> int:
+    """How long to wait (us) after so many tries in vain. It doubles up to `LONGEST_PAUSE_US`; `chance` in [0, 1) takes
+    up to half of it away, so that commands that failed together are not tried again together."""
+    return int(min(LONGEST_PAUSE_US, FIRST_PAUSE_US * 2 ** min(tries, 16)) * (1 - chance / 2))
 
-    def __init__(self, system: str, notes: Notes) -> None:
+
+class Parking:
+    """The commands of a system that wait, by record: at most one each, for there is one out per record. `chance` makes
+    numbers from 0 to 1."""
+
+    def __init__(self, system: str, notes: Notes, chance: Callable[[], float] = random.random) -> None:
         self._system = system
         self._notes = notes
+        self._chance = chance
         self._waiting: dict[str, _Waiting] = {}
         self._perhaps_noted: set[str] = set()
         for name in notes.names("parked/"):
@@ -54,7 +63,7 @@ class Parking:
             self._perhaps_noted.add(name)
             raise
         self._perhaps_noted.discard(name)
-        self._waiting[name] = _Waiting(command, now_us + FIRST_PAUSE_US)
+        self._waiting[name] = _Waiting(command, now_us + pause_us(0, self._chance()))
         self._count()
         log.warning("a command waits, for its row makes trouble", system=self._system, command=command.id, error=why)
 
@@ -92,7 +101,7 @@ class Parking:
             return
         waiting = self._waiting[_name(command)]
         waiting.tries += 1
-        waiting.next_us = now_us + min(LONGEST_PAUSE_US, FIRST_PAUSE_US * 2 ** min(waiting.tries, 16))
+        waiting.next_us = now_us + pause_us(waiting.tries, self._chance())
 
     def answered(self, effect: Effect, command: Command) -> bool:
         """It is carried out; the answer is kept until it is known to be published. False: a newer command of the record

@@ -1,8 +1,10 @@
 """An account's budget keeps below the limit that the application counts, whatever way it counts and tells it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from connectors.http.budgets import Allowance, Budget
+from connectors.http.budgets import LONGEST_PAUSE_S, Allowance, Budget, pause_s
 from connectors.http.limits import Standing, retry_at_s, standing
 
 NOW_S = 1_790_000_000.0
@@ -61,7 +63,7 @@ def test_a_refusal_closes_the_account_until_it_is_wanted_again() -> None:
 
 
 def test_refusals_without_a_time_lead_to_longer_pauses_up_to_a_limit() -> None:
-    budget, waits, now_s = Budget(Allowance(1000)), [], NOW_S
+    budget, waits, now_s = Budget(Allowance(1000), lambda: 0.0), [], NOW_S
     for _ in range(12):
         budget.observe(503, {}, now_s)
         waits.append(budget.wait_s(now_s))
@@ -74,12 +76,34 @@ def test_refusals_without_a_time_lead_to_longer_pauses_up_to_a_limit() -> None:
 
 
 def test_requests_that_are_refused_together_are_one_refusal() -> None:
-    budget = Budget(Allowance(1000))
+    drawn = iter([0.0, 0.5])
+    budget = Budget(Allowance(1000), lambda: next(drawn))
     for _ in range(8):
         budget.observe(503, {}, NOW_S)
     assert budget.wait_s(NOW_S) == 1
     budget.observe(503, {}, NOW_S + 1)
-    assert budget.wait_s(NOW_S + 1) == 2
+    assert budget.wait_s(NOW_S + 1) == 1.5
+
+
+def test_accounts_that_are_refused_together_do_not_come_again_together() -> None:
+    waits = set[float]()
+    for _ in range(20):
+        budget = Budget(Allowance(1000))
+        budget.observe(503, {}, NOW_S)
+        waits.add(budget.wait_s(NOW_S))
+    assert len(waits) == 20 and all(0.5 <= wait_s <= 1 for wait_s in waits)
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_chance_takes_at_most_half_of_a_pause(refusals: int, chance: float) -> None:
+    whole_s = pause_s(refusals, 0.0)
+    assert whole_s / 2 <= pause_s(refusals, chance) <= whole_s <= LONGEST_PAUSE_S
+
+
+def test_a_time_that_the_application_says_is_kept_to_the_second() -> None:
+    budget = Budget(Allowance(1000), lambda: 0.9)
+    budget.observe(503, {"Retry-After": "7"}, NOW_S)
+    assert budget.wait_s(NOW_S) == 7
 
 
 def test_nothing_is_sent_beyond_what_the_project_allows() -> None:
