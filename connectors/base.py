@@ -124,13 +124,17 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something `check` found: a sentence for a person, and whether capture or writing is impaired by it."""
+    """Something `check` found: a sentence for a person, and whether capture or writing is impaired by it.
+
+    `setting` is the key of the project file that is at fault, such as `systems.shop.flows.people.1`.
+    """
 
     system: str
     entity: str | None
     what: str
     remedy: str
     fatal: bool = True
+    setting: str | None = None
 
 
 class Source(Protocol):

@@ -102,6 +102,7 @@ async def _opened(loaded: Loaded) -> AsyncIterator[tuple[systems.Connectors, lis
 async def _alone(loaded: Loaded, connectors: systems.Connectors, refused: Iterable[Finding]) -> Checked:
     tried = await policies.tried(loaded)
     told = [*loaded.warnings, *tried.faults, *refused, *unwritable.findings(loaded, connectors), *_webhooks(loaded)]
+    told += dict.fromkeys(probing.flows(loaded, connectors))
     return Checked(tuple(told), {}, {}, tried.facts)
 
 

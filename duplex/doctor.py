@@ -189,7 +189,8 @@ async def _installed(
         except ConnectorsError as error:
             yield _failed(name, error)
             continue
-        for problem in problems:
+        # What is wrong with a setting was told by the check of the file.
+        for problem in (one for one in problems if one.setting is None):
             yield Finding("error" if problem.fatal else "warning", name, problem.what, problem.remedy)
         if not problems:
             yield Finding("ok", name, installed(kind_of(loaded.project.systems[name].connector, name)))

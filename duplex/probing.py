@@ -95,6 +95,14 @@ async def problems(loaded: Loaded, connectors: systems.Connectors) -> tuple[Find
     return tuple(findings)
 
 
+def flows(loaded: Loaded, connectors: systems.Connectors) -> Iterator[Finding]:
+    """What does not fit in the ways in which changes of applications are noticed; told by the file alone."""
+    for name, connector in connectors.items():
+        if isinstance(connector, RemoteConnector):
+            told = connector.check_flows(systems.drafts(loaded.project, name))
+            yield from (_finding(loaded, name, problem) for problem in told)
+
+
 def _specs(loaded: Loaded, system: str) -> Iterator[TableSpec]:
     for spec in systems.drafts(loaded.project, system):
         mode = loaded.project.entities[spec.entity].on_delete.modes.get(system, Mode())
@@ -102,9 +110,13 @@ def _specs(loaded: Loaded, system: str) -> Iterator[TableSpec]:
 
 
 def _finding(loaded: Loaded, system: str, problem: Problem) -> Finding:
-    path: Path = ("systems", system) if problem.entity is None else _table_of(problem.entity, system)
+    table: Path = ("systems", system) if problem.entity is None else _table_of(problem.entity, system)
+    setting = _path(problem.setting or "")
     severity: Severity = "error" if problem.fatal else "warning"
-    return loaded.positions.finding(path, problem.what, _remedy(problem.remedy), severity=severity)
+    remedy = _remedy(problem.remedy)
+    return loaded.positions.finding(
+        setting or table, problem.what, remedy, at_key=setting is not None, severity=severity
+    )
 
 
 def _table(spec: TableSpec, system: str) -> Path:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
 from connectors.base import Problem, TableInfo, TableSpec
 from connectors.errors import RefusedError
+from connectors.remote import checks
 from connectors.remote.api import Api
 from connectors.remote.engine import Clock, Engine, SystemClock
 from connectors.remote.settings import Settings
@@ -49,9 +50,10 @@ class RemoteConnector:
 
     async def install(self, specs: Sequence[TableSpec]) -> Sequence[str]:
         """Note which entities take part. Raises RefusedError for one that cannot."""
-        for problem in (one for spec in specs for one in self._problems(spec)):
+        for problem in (*(one for spec in specs for one in self._problems(spec)), *self.check_flows(specs)):
             if problem.fatal:
-                raise RefusedError(self._system, f"entity {problem.entity}", problem.what, problem.remedy)
+                what = f"setting {problem.setting}" if problem.setting else f"entity {problem.entity}"
+                raise RefusedError(self._system, what, problem.what, problem.remedy)
         notes = self._attached().surroundings.notes
         new = [spec for spec in specs if notes.get(f"installed/{spec.entity}") != spec.table.encode()]
         await notes.put({f"installed/{spec.entity}": spec.table.encode() for spec in new})
@@ -73,7 +75,12 @@ class RemoteConnector:
 
     async def check(self, specs: Sequence[TableSpec]) -> Sequence[Problem]:
         """What does not fit between the project, the declaration and the notes."""
-        return [problem for spec in specs for problem in (*self._problems(spec), *self._uninstalled(spec))]
+        own = [problem for spec in specs for problem in (*self._problems(spec), *self._uninstalled(spec))]
+        return [*own, *self.check_flows(specs)]
+
+    def check_flows(self, specs: Sequence[TableSpec]) -> Sequence[Problem]:
+        """What does not fit in the ways in which changes are noticed; told by the settings alone."""
+        return checks.problems(self._system, self._settings, self._apis, specs)
 
     async def rows(self, spec: TableSpec) -> AsyncIterator[Sequence[str]]:
         """Every row as a listing shows it now, page by page. Raises UnreachableError, RefusedError."""
@@ -133,27 +140,13 @@ class RemoteConnector:
             yield self._problem(spec, f"resource {api.name} has no column {missing[0]}", "Declare it, or the mapping.")
         if (refusal := _unremovable(api, spec)) is not None:
             yield self._problem(spec, refusal, "Give this system another way in `on_delete`.")
-        yield from self._flow_problems(spec, api)
-
-    def _flow_problems(self, spec: TableSpec, api: Api) -> Iterator[Problem]:
-        kinds = {flow.kind for flow in self._settings.flows_of(api)}
-        place = f"systems.{self._system}.flows.{api.name}"
-        if "poll" in kinds and not api.abilities.since:
-            yield self._problem(spec, f"{api.name} cannot be asked for changed rows", f"Take poll out of {place}.")
-        if "removed" in kinds and not api.abilities.removed:
-            yield self._problem(spec, f"{api.name} has no list of removed rows", f"Take removed out of {place}.")
-        if "webhook" in kinds and not any(rule.resource == api.name for rule in self._settings.records):
-            yield self._problem(spec, f"no webhook is about {api.name}", "Say which in webhook.records.")
-        if not kinds & {"sweep", "removed"}:
-            what = f"deleted rows of {api.name} are noticed only by webhooks, if at all"
-            yield self._problem(spec, what, f"Add a sweep to {place}.", fatal=False)
 
     def _uninstalled(self, spec: TableSpec) -> Iterator[Problem]:
         if self._engine is not None and self._engine.surroundings.notes.get(f"installed/{spec.entity}") is None:
             yield self._problem(spec, f"resource {spec.table} is not read", "Run `duplex apply`.")
 
-    def _problem(self, spec: TableSpec, what: str, remedy: str, fatal: bool = True) -> Problem:
-        return Problem(self._system, spec.entity, what, remedy, fatal)
+    def _problem(self, spec: TableSpec, what: str, remedy: str) -> Problem:
+        return Problem(self._system, spec.entity, what, remedy)
 
     def _forgotten(self, entities: Sequence[str]) -> dict[str, bytes | None]:
         notes = self._attached().surroundings.notes

@@ -14,7 +14,6 @@ from connectors.http.urgency import urgent
 from connectors.remote import metrics
 from connectors.remote.api import Found
 from connectors.remote.engine import Engine
-from connectors.remote.flows import PRIORITIES
 from connectors.remote.hints import Hint, HintReader
 from connectors.remote.marks import Mark
 from connectors.remote.surroundings import Hook
@@ -31,12 +30,20 @@ class _Concerned:
     trusted: dict[str, Found] = field(default_factory=dict)
 
 
-class Deliveries:
-    """Goes through the deliveries of a system's webhooks."""
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told of rows of one entity, and how urgent that is: the priority of its flow `webhook`."""
 
-    def __init__(self, engine: Engine, tellers: Mapping[str, Teller], reader: HintReader) -> None:
+    teller: Teller
+    priority: int
+
+
+class Deliveries:
+    """Goes through the deliveries of a system's webhooks. `listeners`, by entity: what is about others is passed by."""
+
+    def __init__(self, engine: Engine, listeners: Mapping[str, Listener], reader: HintReader) -> None:
         self._engine = engine
-        self._tellers = tellers
+        self._listeners = listeners
         self._reader = reader
 
     async def run(self, pieces: "asyncio.Queue[Piece]") -> None:
@@ -45,9 +52,7 @@ class Deliveries:
         async with aclosing(reading):
             async for hooks in reading:
                 for start in range(0, len(hooks), HOOKS_OF_A_PIECE):
-                    with urgent(PRIORITIES["webhook"]):
-                        piece = await self.piece(hooks[start : start + HOOKS_OF_A_PIECE])
-                    await pieces.put(piece)
+                    await pieces.put(await self.piece(hooks[start : start + HOOKS_OF_A_PIECE]))
 
     async def piece(self, hooks: Sequence[Hook]) -> Piece:
         """What these deliveries lead to."""
@@ -57,17 +62,20 @@ class Deliveries:
             hints = self._reader.read(hook)
             about = [self._sort(concerned, hint) for hint in hints]
             metrics.DELIVERIES.labels(self._engine.system, "rows" if any(about) else "nothing").inc()
-        for entity, rows in concerned.items():
-            teller = self._tellers[entity]
-            for local_id, found in rows.trusted.items():
-                if local_id not in rows.fetched:
-                    await self._trust(piece, teller, rows, local_id, found)
-            await teller.look_all(piece, list(rows.fetched), "webhook")
+        for entity in sorted(concerned, key=lambda one: self._listeners[one].priority):
+            with urgent(self._listeners[entity].priority):
+                await self._look(piece, self._listeners[entity].teller, concerned[entity])
         return piece
+
+    async def _look(self, piece: Piece, teller: Teller, rows: _Concerned) -> None:
+        for local_id, found in rows.trusted.items():
+            if local_id not in rows.fetched:
+                await self._trust(piece, teller, rows, local_id, found)
+        await teller.look_all(piece, list(rows.fetched), "webhook")
 
     def _sort(self, concerned: dict[str, _Concerned], hint: Hint) -> bool:
         """Put a row among those of its entities; False if it is of none of ours."""
-        tellers = [one for one in self._tellers.values() if one.resource.api.name == hint.resource]
+        tellers = [one.teller for one in self._listeners.values() if one.teller.resource.api.name == hint.resource]
         for teller in tellers:
             rows = concerned.setdefault(teller.resource.entity, _Concerned())
             try:

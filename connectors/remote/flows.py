@@ -2,14 +2,16 @@
 
     flows:
       members:
-        - webhook
+        - webhook                                   # or {priority: 2}
         - poll: 30s                                 # or {every: 30s, overlap: 5m}
         - sweep: {at: "0 3 * * *", zone: Europe/Berlin}
         - removed: {every: 5m, quiet: "22:00-06:00 Europe/Berlin", priority: 7}
         - manual
 
-`poll` asks for rows changed since the last time, and again for what changed in the `overlap` before that; `sweep`
-lists all rows and compares; `removed` asks for the list of removed rows; `manual` sweeps when somebody says so.
+`webhook` takes deliveries as hints; `poll` asks for rows changed since the last time, and again for what changed in the
+`overlap` before that; `sweep` lists all rows and compares; `removed` asks for the list of removed rows; `manual` is how
+urgent a sweep is that somebody asks for, and alone it says that there is no other reading. What a list does not name is
+off. A sweep that somebody asks for is never off: a person wants it.
 """
 
 import difflib
@@ -33,7 +35,7 @@ EVERY_US = {"poll": MINUTE_US, "sweep": 360 * MINUTE_US, "removed": 5 * MINUTE_U
 OVERLAP_US = 5 * MINUTE_US
 PRIORITIES = {"webhook": 1, "manual": 2, "poll": 3, "removed": 4, "sweep": 8}
 OPTIONS = {
-    "webhook": (),
+    "webhook": ("priority",),
     "manual": ("priority",),
     "poll": ("every", "at", "zone", "quiet", "priority", "overlap"),
     "sweep": ("every", "at", "zone", "quiet", "priority"),
@@ -82,10 +84,11 @@ class _Place:
         return _Place(self.system, f"{self.path}.{name}")
 
 
-def usual(since: bool) -> tuple[Flow, ...]:
-    """The flows of a resource for which the project names none; `since`: it can be asked for changed rows."""
-    kinds: tuple[Kind, ...] = ("poll", "sweep", "manual") if since else ("sweep", "manual")
-    return tuple(Flow(kind, PRIORITIES[kind], EVERY_US.get(kind)) for kind in kinds)
+def usual(since: bool, hooked: bool = False) -> tuple[Flow, ...]:
+    """The flows of a resource for which the project names none. `since`: it can be asked for changed rows; `hooked`:
+    webhooks are about it."""
+    offered: dict[Kind, bool] = {"webhook": hooked, "poll": since, "sweep": True, "manual": True}
+    return tuple(Flow(kind, PRIORITIES[kind], EVERY_US.get(kind)) for kind, is_there in offered.items() if is_there)
 
 
 def read_flows(system: str, options: Any, resources: Sequence[str]) -> dict[str, tuple[Flow, ...]]:

@@ -19,27 +19,39 @@ USUAL_DOUBT = Doubt()
 @dataclass(frozen=True, slots=True)
 class Settings:
     """How changes are noticed (by resource; the usual ways where the project names none), which rows webhooks are
-    about, how many rows are written at a time, and when a listing is doubted."""
+    about, how many rows are written at a time, when a listing is doubted, and whether a bridge keeps deliveries."""
 
     flows: Mapping[str, tuple[Flow, ...]] = field(default_factory=dict)
     records: tuple[Rule, ...] = ()
     concurrency: int = CONCURRENCY
     doubt: Doubt = USUAL_DOUBT
+    is_hooked: bool = False
 
     def flows_of(self, api: Api) -> tuple[Flow, ...]:
         """The flows of a resource."""
-        return self.flows.get(api.name) or usual(api.abilities.since)
+        return self.flows.get(api.name) or usual(api.abilities.since, self.is_told_of(api.name))
+
+    def is_told_of(self, resource: str) -> bool:
+        """Whether webhooks are about a resource."""
+        return any(rule.resource == resource for rule in self.records)
+
+    def webhook_of(self, api: Api) -> Flow | None:
+        """The flow by which deliveries about a resource are taken; None: they are not."""
+        if not self.is_told_of(api.name):
+            return None
+        return next((flow for flow in self.flows_of(api) if flow.kind == "webhook"), None)
 
 
 def read_settings(system: str, options: Mapping[str, Any], resources: Sequence[str]) -> Settings:
     """The common settings among these options. Raises RefusedError naming the one that is unfit."""
-    webhook = options.get("webhook") or {}
+    webhook = options.get("webhook")
     records = webhook.get("records") if isinstance(webhook, Mapping) else None
     return Settings(
         flows=read_flows(system, options.get("flows"), resources),
         records=read_rules(system, records, resources),
         concurrency=_whole(system, "concurrency", options.get("concurrency", CONCURRENCY), 64),
         doubt=_doubt(system, options.get("doubt")),
+        is_hooked=webhook is not None,
     )
 
 

@@ -15,7 +15,7 @@ from connectors.base import Batch, TableSpec
 from connectors.ending import end
 from connectors.errors import RefusedError, UnreachableError
 from connectors.http.urgency import urgent
-from connectors.remote.deliveries import Deliveries
+from connectors.remote.deliveries import Deliveries, Listener
 from connectors.remote.engine import Engine, Resource
 from connectors.remote.hints import HintReader
 from connectors.remote.intents import Ledger
@@ -59,8 +59,8 @@ class RemoteSource:
         tellers = {entity: self._teller(resource) for entity, resource in self._resources.items()}
         pieces: asyncio.Queue[Piece] = asyncio.Queue(PIECES_WAITING)
         works = [self._by_clock(tellers, pieces)]
-        if self._settings.records:
-            works.append(Deliveries(engine, tellers, self._hints).run(pieces))
+        if listeners := self._listeners(tellers):
+            works.append(Deliveries(engine, listeners, self._hints).run(pieces))
         tasks = [asyncio.ensure_future(work) for work in works]
         try:
             while True:
@@ -122,6 +122,11 @@ class RemoteSource:
             await self._engine.reach.back("reading")
             if piece.changes or piece.marks or piece.notes:
                 await pieces.put(piece)
+
+    def _listeners(self, tellers: dict[str, Teller]) -> dict[str, Listener]:
+        """Who takes deliveries, by entity."""
+        found = {entity: (one, self._settings.webhook_of(one.resource.api)) for entity, one in tellers.items()}
+        return {entity: Listener(one, flow.priority) for entity, (one, flow) in found.items() if flow is not None}
 
     def _jobs(self, tellers: dict[str, Teller]) -> list[Job]:
         jobs: list[Job] = []

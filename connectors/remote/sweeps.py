@@ -18,7 +18,7 @@ import structlog
 from connectors.errors import RefusedError
 from connectors.remote import metrics
 from connectors.remote.api import AnswerLostError, Page, RowRefusedError
-from connectors.remote.flows import Flow
+from connectors.remote.flows import PRIORITIES, Flow
 from connectors.remote.schedule import Due, due_us
 from connectors.remote.surroundings import ASKED
 from connectors.remote.tellings import Piece, Teller
@@ -45,13 +45,15 @@ class Doubt:
 
 
 class Progress(msgspec.Struct, array_like=True):
-    """A sweep under way, as it is noted: `page` pages were read, `number` is that of its first look."""
+    """A sweep under way, as it is noted: `page` pages were read, `number` is that of its first look, `priority` that of
+    the flow that began it."""
 
     started_us: int
     number: int
     cursor: str | None = None
     page: int = 0
     is_listed: bool = False
+    priority: int = PRIORITIES["sweep"]
 
 
 class Loaded(msgspec.Struct, array_like=True):
@@ -76,7 +78,8 @@ class _Running:
 
 
 class Sweep:
-    """The sweeps of one entity. `flows` are those that start one; none: only the load, and when asked to."""
+    """The sweeps of one entity. `flows` are those that start one, and `manual`; none: only the load, and when asked to,
+    which is what `manual` alone comes to as well."""
 
     def __init__(self, teller: Teller, flows: tuple[Flow, ...], doubt: Doubt) -> None:
         self._teller = teller
@@ -92,16 +95,13 @@ class Sweep:
     def due(self, now_us: int) -> Due | None:
         """What there is to do, at which time."""
         if self._running is not None:
-            priority = LAST_PRIORITY if self._running.is_doubted else self._priority()
             # It may have begun by a clock that has been set back since.
-            return Due(min(self._running.progress.started_us, now_us), priority)
+            return Due(min(self._running.progress.started_us, now_us), self._priority(self._running))
         if self._teller.loading:
             return Due(now_us, LOAD_PRIORITY)
         asked_us = self._asked_us()
         if asked_us is not None:
-            return Due(
-                min(asked_us, now_us), min((flow.priority for flow in self._flows if flow.kind == "manual"), default=2)
-            )
+            return Due(min(asked_us, now_us), self._asked_priority())
         times = [(due_us(flow, self._last(), now_us), flow.priority) for flow in self._flows]
         return min((Due(at, priority) for at, priority in times if at is not None), key=_when, default=None)
 
@@ -116,10 +116,16 @@ class Sweep:
             await self._ask(piece, self._running)
         return piece
 
-    def _priority(self) -> int:
-        if self._teller.loading:
-            return LOAD_PRIORITY
-        return min((flow.priority for flow in self._flows), default=LAST_PRIORITY)
+    def _priority(self, running: _Running) -> int:
+        """That of what began it; or of what somebody asks for meanwhile, and which has to wait for its end."""
+        if running.is_doubted:
+            return LAST_PRIORITY
+        if self._teller.loading or self._asked_us() is None:
+            return running.progress.priority
+        return min(running.progress.priority, self._asked_priority())
+
+    def _asked_priority(self) -> int:
+        return next((flow.priority for flow in self._flows if flow.kind == "manual"), PRIORITIES["manual"])
 
     def _last(self) -> int | None:
         return self._last_us if self._last_us is not None else self._begun_us
@@ -135,9 +141,11 @@ class Sweep:
 
     def _begun(self, piece: Piece) -> _Running:
         now_us = self._teller.engine.clock.now_us()
+        due = self.due(now_us)
         self._begun_us = self._last_us = now_us
         piece.notes |= dict.fromkeys(self._notes.names(f"seen/{self._entity}/"))
-        return _Running(Progress(now_us, self._teller.engine.numbers.take()))
+        priority = PRIORITIES["sweep"] if due is None else due.priority
+        return _Running(Progress(now_us, self._teller.engine.numbers.take(), priority=priority))
 
     async def _page(self, piece: Piece, running: _Running) -> None:
         engine, progress = self._teller.engine, running.progress

@@ -1,12 +1,14 @@
 """What a flow is worth is said to whoever queues its requests: each flow's own priority, and none while writing."""
 
+from typing import Any
+
 import pytest
 
 from connectors.http.urgency import FIRST, urgency
 from connectors.remote.memory import MemoryApplication
 from tests.unit.remote.bench import Bench, bench
 
-FLOWS = [{"sweep": {"every": "1m", "priority": 7}}, {"poll": {"every": "10s", "priority": 4}}, "webhook"]
+FLOWS: list[Any] = [{"sweep": {"every": "1m", "priority": 7}}, {"poll": {"every": "10s", "priority": 4}}]
 
 
 @pytest.fixture
@@ -23,22 +25,23 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-async def loaded() -> Bench:
+async def loaded(webhook: Any = "webhook") -> Bench:
     """A blog of one member, read."""
-    blog = bench(flows=FLOWS, records=[{"resource": "members", "id": "id"}])
+    blog = bench(flows=[*FLOWS, webhook], records=[{"resource": "members", "id": "id"}])
     blog.members.insert(email="ada@example.org")
     await blog.load()
     return blog
 
 
-async def test_each_flow_has_its_own_urgency(asked: list[int]) -> None:
-    blog = await loaded()
+@pytest.mark.parametrize(("webhook", "priority"), [("webhook", 1), ({"webhook": {"priority": 6}}, 6)])
+async def test_each_flow_has_its_own_urgency(asked: list[int], webhook: Any, priority: int) -> None:
+    blog = await loaded(webhook)
     asked.clear()
     for name in ("Ada", "Bea", "Cy"):
         blog.members.update("[1]", name=name)
         await blog.next()
     await blog.quiet(20)
-    assert set(asked) == {1, 4, 7}
+    assert set(asked) == {priority, 4, 7}
 
 
 async def test_what_is_written_goes_before_all_that_is_read(asked: list[int]) -> None:

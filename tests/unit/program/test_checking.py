@@ -54,12 +54,23 @@ def shop_of(system: str, pipeline: str, options: Mapping[str, Any]) -> RemoteCon
     return RemoteConnector(system, {api.name: api}, read_settings(system, flows, (api.name,)))
 
 
+def blog_of(system: str, pipeline: str, options: Mapping[str, Any]) -> RemoteConnector:
+    api = cast(Api, Shop())
+    return RemoteConnector(system, {api.name: api}, read_settings(system, options, (api.name,)))
+
+
 shop = Kind(shop_of, log=False)
+blog = Kind(blog_of, log=False)
 
 
 @pytest.fixture(autouse=True)
 def kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    named = {"feed": f"{__name__}:feed", "shop": f"{__name__}:shop", "memory": "connectors.memory:connector"}
+    named = {
+        "feed": f"{__name__}:feed",
+        "shop": f"{__name__}:shop",
+        "blog": f"{__name__}:blog",
+        "memory": "connectors.memory:connector",
+    }
     points = [EntryPoint(name, value, "g") for name, value in named.items()]
     monkeypatch.setattr(registry, "entry_points", lambda group: points)
 
@@ -143,3 +154,35 @@ async def test_why_a_table_is_missing_is_the_connectors_to_say(tmp_path: Path) -
         Shop.name = "people"
     (only,) = [each for each in found.errors if each.path == "entities.person.systems.old.table"]
     assert only.message == "there is no resource people"
+
+
+async def checked_offline(folder: Path, settings: str) -> list[str]:
+    """What a check of the file alone says of an application with these settings."""
+    path = folder / "duplex.yaml"
+    feed = "feed, tables: {people: {columns: {id: integer, email: text}, key: [id]}}WEBHOOK"
+    path.write_text(FILE.replace(feed, f"blog, {settings}").replace("COLUMN", "email").lstrip())
+    try:
+        checked = await checking.check_file(load(path, ENVIRONMENT | {"SECRET": "whsec_c2l4dGVlbiBieXRlcyBvZiBpdA=="}))
+    finally:
+        memory.forget("crm")
+    return [str(finding).split("duplex.yaml:")[1] for finding in checked.findings]
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        (
+            "flows: {people: [{sweep: 6h}]}, webhook: {SIGNED, records: [RULE]}",
+            "4:34: systems.old.flows.people: webhook",
+        ),
+        ("flows: {people: [{sweep: 6h}, webhook]}", "4:56: systems.old.flows.people[1]: no webhook is about people"),
+        ("webhook: {SIGNED}", "4:26: warning: systems.old.webhook: deliveries would be kept and never read: "),
+    ],
+)
+async def test_flows_and_webhooks_that_are_at_odds_are_found_in_the_file(
+    tmp_path: Path, settings: str, told: str
+) -> None:
+    signed = "signature: {scheme: standard, secret: '${env:SECRET}'}"
+    settings = settings.replace("SIGNED", signed).replace("RULE", "{resource: people, id: id}")
+    (only,) = await checked_offline(tmp_path, settings)
+    assert only.startswith(told), only

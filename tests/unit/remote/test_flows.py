@@ -38,6 +38,8 @@ def shown(time_us: int | None) -> str:
         ({"sweep": {"every": "6h", "priority": 5}}, "sweep", 360 * MINUTE_US, 5),
         ({"sweep": {"at": "0 3 * * *"}}, "sweep", None, 8),
         ({"removed": "5m"}, "removed", 5 * MINUTE_US, 4),
+        ({"webhook": {"priority": 6}}, "webhook", None, 6),
+        ({"manual": {"priority": 1}}, "manual", None, 1),
     ],
 )
 def test_a_flow_is_read(one: Any, kind: str, every_us: int | None, priority: int) -> None:
@@ -63,7 +65,9 @@ def test_a_flow_is_read(one: Any, kind: str, every_us: int | None, priority: int
         ({"members": [{"poll": {"quiet": "06:00-06:00"}}]}, "quiet for ever"),
         ({"members": [{"poll": {"priority": 10}}]}, "from 1 .first. to 9"),
         ({"members": ["poll", {"poll": "30s"}]}, "poll is there twice"),
-        ({"members": [{"webhook": {"quiet": "22:00-06:00"}}]}, "webhook has no such setting"),
+        ({"members": [{"webhook": {"quiet": "22:00-06:00"}}]}, "webhook has no such setting. It knows priority"),
+        ({"members": [{"webhook": "5m"}]}, "webhook.every: webhook has no such setting"),
+        ({"members": [{"webhook": {"priority": 0}}]}, "webhook.priority: 0 is no whole number"),
     ],
 )
 def test_flows_that_do_not_fit_are_refused(flows: Any, reason: str) -> None:
@@ -74,6 +78,7 @@ def test_flows_that_do_not_fit_are_refused(flows: Any, reason: str) -> None:
 def test_the_usual_flows_depend_on_what_the_application_offers() -> None:
     assert [one.kind for one in usual(since=True)] == ["poll", "sweep", "manual"]
     assert [one.kind for one in usual(since=False)] == ["sweep", "manual"]
+    assert [one.kind for one in usual(since=False, hooked=True)] == ["webhook", "sweep", "manual"]
 
 
 def test_a_flow_is_due_at_once_and_then_from_time_to_time() -> None:
