@@ -1,13 +1,17 @@
 """What a check says of flows and webhooks that do not fit each other."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
 from connectors.base import Problem
 from connectors.errors import RefusedError
+from connectors.remote import checks
 from connectors.remote.api import Abilities
 from connectors.remote.connector import RemoteConnector
 from connectors.remote.memory import MemoryApi, MemoryApplication
@@ -15,6 +19,7 @@ from connectors.remote.settings import read_settings
 from connectors.remote.surroundings import Surroundings
 from tests.unit.remote.bench import COLUMNS, SPEC, DictNotes
 
+PAGE = Path(__file__).parents[3] / "docs/connectors/webhooks.md"
 FLOWS = "systems.blog.flows.members"
 ABOUT = [{"resource": "members", "id": "id"}]
 OTHERS = [{"resource": "posts", "id": "id"}]
@@ -95,3 +100,12 @@ def test_by_what_deletes_are_noticed_is_said_where_it_is_little(flows: Any, reco
 def test_a_resource_without_flows_goes_by_the_usual_ones_beside_another() -> None:
     ways = connector([{"sweep": "6h"}], records=OTHERS)
     assert ways.check_flows([SPEC, replace(SPEC, entity="post", table="posts")]) == []
+
+
+def test_the_example_of_the_page_about_webhooks_reads_its_deliveries() -> None:
+    texts = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    (shop,) = (YAML(typ="safe").load(text)["systems"]["shop"] for text in texts if "records:" in text)
+    settings = read_settings("shop", shop, ("customers",))
+    api = MemoryApi(MemoryApplication().resource("customers", COLUMNS, Abilities(since=True)))
+    assert settings.webhook_of(api) is not None
+    assert checks.problems("shop", settings, {api.name: api}, [replace(SPEC, table=api.name)]) == []
