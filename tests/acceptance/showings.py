@@ -54,10 +54,13 @@ class Showing:
 
     async def call(self, *words: str, accepted: tuple[int, ...] = (0,)) -> str:
         """Run a command to its end; returns its standard output."""
-        process = await self._spawn(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        output, errors = await process.communicate()
-        assert process.returncode in accepted, f"duplex {words} ended with {process.returncode}:\n{errors.decode()}"
-        return output.decode()
+        output, errors, code = await ended(await self.begun(*words))
+        assert code in accepted, f"duplex {words} ended with {code}:\n{errors}"
+        return output
+
+    async def begun(self, *words: str) -> asyncio.subprocess.Process:
+        """A command that runs, its output and errors yet to be read: see `ended`."""
+        return await self._spawn(*words, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
 
     async def start(self) -> asyncio.subprocess.Process:
         """`duplex run`, its log in `run.log`."""
@@ -141,6 +144,13 @@ class Showing:
         finally:
             await crm.close()
             await erp.close()
+
+
+async def ended(process: asyncio.subprocess.Process) -> tuple[str, str, int]:
+    """What a command said on its output, on its errors, and its exit code."""
+    output, errors = await process.communicate()
+    assert process.returncode is not None
+    return output.decode(), errors.decode(), process.returncode
 
 
 def part(supervisors: set[int], *words: str) -> int | None:

@@ -13,7 +13,7 @@ from tests.acceptance.showings import Showing
 from tests.waiting import eventually
 
 TWENTY = range(1, 21)
-UPDATED, KEPT, CARRIED, SINCE = 30, 31, 32, range(33, 36)
+UPDATED, KEPT, CARRIED, SINCE, NAMED = 30, 31, 32, range(33, 36), 36
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -124,3 +124,17 @@ async def test_what_one_command_carried(shared: Showing) -> None:
     (one,) = await undone(shared, "--command", command.id)
     assert (one["field"], one["undone"]) == ("address", True)
     assert await city(shared, CARRIED) == (person(CARRIED).city, person(CARRIED).city)
+
+
+async def test_an_event_by_its_offset(shared: Showing) -> None:
+    """It is undone, and what its neighbours in the log did stays."""
+    async with shared.connected() as (crm, _):
+        await move(crm, [NAMED, NAMED + 1], "Beside")
+        await shared.settled()
+        await move(crm, [NAMED], "Named")
+    await shared.settled()
+    last = [one for one in (await shared.history()).edits if '"Named"' in str(one.change.after)]
+    (place,) = {(str(one.partition), str(one.offset)) for one in last}
+    (one,) = await undone(shared, "--entity", "contact", "--partition", place[0], "--event", place[1])
+    assert (one["record_id"], one["field"], one["undone"]) == (last[0].record_id, "address", True)
+    assert await city(shared, NAMED) == await city(shared, NAMED + 1) == ("Beside", "Beside")
