@@ -16,7 +16,8 @@ called by one task at a time per partition, and may run beside calls for other p
 carried out, told by `(partition, offset)` of the command per entity, must have no second effect. Every command
 leaves exactly one echo in the system's log, or, in systems without a log, one `Result`. One command's failure is
 that command's outcome and not an exception; an exception means that nothing of the batch took effect, and that
-the whole batch will come again. Cancelling leaves either the whole batch in effect or none of it.
+the whole batch will come again. Cancelling leaves either the whole batch in effect or none of it. A sink that can
+carry out single commands before their turn may say so (`connectors.sink_lane.Overtaking`).
 
 **Installable.** `install` and `uninstall` may be repeated without harm, take effect as a whole or not at all, and
 touch nothing that the connector did not make.

@@ -99,6 +99,7 @@ class MemoryConnector:
         self.data.captured.clear()
         self.data.loaded.clear()
         self.data.fence.clear()
+        self.data.ahead.clear()
         self.data.parked.clear()
         return done
 

@@ -25,10 +25,20 @@ class MemorySink:
         effects = {}
         for command in commands:
             place = (command.entity, command.partition)
-            if command.offset > fence.get(place, -1):
+            if command.offset > fence.get(place, -1) and not self._went_ahead(command):
                 effects[command.id] = self._carry_out(command, patient=True)
-                self._data.fence[place] = max(command.offset, self._data.fence.get(place, -1))
+            self._data.fence[place] = max(command.offset, self._data.fence.get(place, -1))
         return [effects.get(command.id, Effect(command.id, None)) for command in commands]
+
+    async def apply_ahead(self, commands: Sequence[Command]) -> Sequence[Effect]:
+        """Carry out those that can be, though earlier ones wait; the others leave nothing."""
+        effects = []
+        for command in commands:
+            fenced = command.offset <= self._data.fence.get((command.entity, command.partition), -1)
+            if not fenced and not self._went_ahead(command) and self._goes_ahead(command):
+                self._data.ahead[command.entity, command.partition, command.record_id] = command.offset
+                effects.append(Effect(command.id, "applied"))
+        return effects
 
     async def retry_parked(self) -> Sequence[Effect]:
         """Try the commands that wait for a row they refer to once more."""
@@ -43,6 +53,32 @@ class MemorySink:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+    def _went_ahead(self, command: Command) -> bool:
+        record = (command.entity, command.partition, command.record_id)
+        return command.offset <= self._data.ahead.get(record, -1)
+
+    def _goes_ahead(self, command: Command) -> bool:
+        """Whether a command was carried out. Not deletes, nor what the table does not take as it is."""
+        spec = self._specs.get(command.entity)
+        if spec is None or command.op == "d":
+            return False
+        table = self._data.tables[spec.table]
+        try:
+            if not self._is_open(command, spec, table):
+                return False
+            (self._create if command.op == "c" else self._update)(command, spec, table)
+        except ConstraintError:
+            return False
+        return True
+
+    @staticmethod
+    def _is_open(command: Command, spec: TableSpec, table: Table) -> bool:
+        """Whether the row is there that an update is for, or none that is in the way of a create."""
+        if command.op == "u":
+            return table.key_in(command.local_id or NO_ROW_ID) in table.rows
+        key = _row_of(spec, table, table.typed(_wanted(command, spec, table)))
+        return key not in table.rows or _is_gone(table, table.rows[key], spec.removal)
 
     def _carry_out(self, command: Command, patient: bool) -> Effect:
         spec = self._specs.get(command.entity)
@@ -60,11 +96,9 @@ class MemorySink:
         return Effect(command.id, "applied")
 
     def _create(self, command: Command, spec: TableSpec, table: Table) -> None:
-        values = dict(spec.constants) | _values(table, command.units[0].set)
-        if command.local_id is not None:
-            values |= dict(zip(table.key, table.key_in(command.local_id), strict=True))
+        values = _wanted(command, spec, table)
         wanted = table.typed(values)
-        key = _known_key(table, wanted) or _resting(table, spec, wanted)
+        key = _row_of(spec, table, wanted)
         if key not in table.rows:
             self._data.write(table.name, None, self._data.new_row(table.name, values), _origin(command))
         elif _is_gone(table, table.rows[key], spec.removal):
@@ -131,6 +165,19 @@ class MemorySink:
     ) -> None:
         origin = _origin(command, outcome, error)
         self._data.note_nowhere(table.name, command.entity, command.local_id or NO_ROW_ID, origin)
+
+
+def _wanted(command: Command, spec: TableSpec, table: Table) -> Row:
+    """The columns that a create sets."""
+    values = dict(spec.constants) | _values(table, command.units[0].set)
+    if command.local_id is not None:
+        values |= dict(zip(table.key, table.key_in(command.local_id), strict=True))
+    return values
+
+
+def _row_of(spec: TableSpec, table: Table, wanted: Row) -> Key | None:
+    """The key of the row that a create makes, where it is known, or brings back."""
+    return _known_key(table, wanted) or _resting(table, spec, wanted)
 
 
 def _is_gone(table: Table, row: Row, removal: Removal) -> bool:

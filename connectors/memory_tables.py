@@ -160,6 +160,7 @@ class MemorySystem:
         self.low_mark = 0
         self.loaded: set[str] = set()
         self.fence: dict[tuple[str, int], int] = {}
+        self.ahead: dict[tuple[str, int, str], int] = {}
         self.parked: dict[str, tuple[Command, str, float]] = {}
         self.archive: list[Archived] = []
         self._clock_us = clock_us
@@ -275,6 +276,7 @@ class MemorySystem:
         """Load these entities again, and forget which of their commands were carried out."""
         self.loaded -= entities
         self.fence = {place: offset for place, offset in self.fence.items() if place[0] not in entities}
+        self.ahead = {record: offset for record, offset in self.ahead.items() if record[0] not in entities}
         self.parked = {name: one for name, one in self.parked.items() if one[0].entity not in entities}
 
     def acknowledge(self, seq: int, loaded: Iterable[str]) -> None:

@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 BATCH_COMMANDS = 1000
 FIRST_WAIT_S = 0.2
 LONGEST_WAIT_S = 15.0
+TURNS_WAITED = 16
+"""Batches of the backlog before fresh commands are tried again that could not be."""
 Effects = Sequence[Effect]
 
 
@@ -45,6 +47,18 @@ class Reported(Protocol):
     """A sink that wants to know when its answers are safe."""
 
     async def reported(self, effects: Sequence[Effect]) -> None: ...
+
+
+@runtime_checkable
+class Overtaking(Protocol):
+    """A sink that can carry out commands before their turn, and knows them when it comes.
+
+    Called by the task that calls `apply` for the partition. Only what is carried out now leaves a trace, and has an
+    effect in the answer; all else is left as if it had not been given. Cancelling leaves all of that in effect, or
+    nothing.
+    """
+
+    async def apply_ahead(self, commands: Sequence[Command]) -> Sequence[Effect]: ...
 
 
 class Offsets(Protocol):
@@ -86,6 +100,23 @@ class Lane:
     codec: Codec
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     progress_at: float = field(default_factory=time.time)
+    _turns: int = 0
+
+    async def work_ahead(self, records: Sequence[Any]) -> None:
+        """Try fresh commands, whose turn has not come. Those that cannot be carried out now are left for it."""
+        self._turns = max(0, self._turns - 1)
+        commands, _ = self._decoded(records)
+        if not commands or self._turns or not isinstance(self.sink, Overtaking):
+            return
+        try:
+            effects = await self.sink.apply_ahead(commands)
+        except (ConnectorsError, KafkaError) as error:
+            self._turns = TURNS_WAITED
+            log.info("fresh commands wait for their turn", system=self.system, error=str(error))
+            return
+        count(self.system, effects)
+        sink_metrics.AHEAD.labels(self.system).inc(len(effects))
+        self.progress_at = time.time()
 
     async def work(self, records: Sequence[Any]) -> None:
         """Apply and commit these records, batch by batch, until done or told to stop."""

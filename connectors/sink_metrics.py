@@ -8,6 +8,9 @@ COMMANDS = Counter(
     ["system", "outcome"],
 )
 DEADLETTERS = Counter("duplex_sink_deadletters_total", "Messages set aside that were no commands.", ["system"])
+AHEAD = Counter(
+    "duplex_sink_ahead_commands_total", "Commands carried out before their turn, which a backlog delays.", ["system"]
+)
 RETRIES = Counter("duplex_sink_retries_total", "Batches that have to come again.", ["system"])
 BATCH_COMMANDS = Histogram(
     "duplex_sink_batch_commands", "Commands in a batch.", ["system"], buckets=(1, 3, 10, 30, 100, 300, 1000)

@@ -3,6 +3,8 @@
 The order of things for a partition: fetch → decode (what is no command goes to the dead letters) → `sink.apply` →
 send the results, where the system has no log → commit the offset. Partitions run side by side, each in its own order. A
 crash between apply and commit brings the batch again, and the sink knows a command that it has carried out.
+A partition that is far behind is read at its end too (`sink_fresh`): between two batches of the backlog, fresh commands
+are tried before their turn, where the sink can do that.
 What was fetched is taken out of the client at once and waits here: while records of one partition lie unread, and while
 a fetch is under way that left a paused one out, the client fetches nothing for the others.
 Told to stop (the task is cancelled), or when a partition goes to another process: the attempt under way is finished
@@ -26,7 +28,8 @@ from connectors import sink_metrics
 from connectors.base import Effect, Sink
 from connectors.ending import end
 from connectors.errors import ConnectorsError
-from connectors.sink_lane import BATCH_COMMANDS, Backoff, Lane, Reported, count, report
+from connectors.sink_fresh import Fresh
+from connectors.sink_lane import BATCH_COMMANDS, Backoff, Lane, Overtaking, Reported, count, report
 from connectors.sink_outbox import Outbox, ResultRoute
 from connectors.sink_progress import Progress
 from schemas import heartbeats
@@ -108,6 +111,7 @@ class _Runner:
         self._paused: set[TopicPartition] = set()
         self._busy: dict[TopicPartition, asyncio.Task[None]] = {}
         self._parked_at = time.time()
+        self._fresh = Fresh(kafka, system) if isinstance(sink, Overtaking) else None
         self._consumer = AIOKafkaConsumer(
             **kafka,
             group_id=group,
@@ -126,6 +130,8 @@ class _Runner:
 
     async def run(self) -> None:
         beside = [asyncio.create_task(self._progress.flush_regularly())]
+        if self._fresh is not None:
+            beside.append(asyncio.create_task(self._fresh.run()))
         if isinstance(self._sink, Parking):
             beside.append(asyncio.create_task(self._retry_parked()))
         try:
@@ -159,14 +165,23 @@ class _Runner:
             if len(waiting) > COMMANDS_WAITING:
                 self._paused.add(place)
                 self._consumer.pause(place)
-            if place not in self._busy:
-                self._busy[place] = asyncio.create_task(self._work(place, waiting))
+            self._begin(place)
+        for place in self._fresh.ready() if self._fresh is not None else ():
+            self._begin(place)
         self._observe()
+
+    def _begin(self, place: TopicPartition) -> None:
+        if place not in self._busy:
+            self._busy[place] = asyncio.create_task(self._work(place, self._waiting.setdefault(place, deque())))
 
     async def _work(self, place: TopicPartition, waiting: deque[Any]) -> None:
         """Carry out what waits of a partition, until nothing does or the lane is told to stop."""
         lane = self._lane(place)
-        while waiting and not lane.stopping.is_set():
+        while not lane.stopping.is_set():
+            fresh = self._fresh.take(place) if self._fresh is not None else []
+            if not fresh and not waiting:
+                return
+            await lane.work_ahead(fresh)
             await lane.work([waiting.popleft() for _ in range(min(len(waiting), BATCH_COMMANDS))])
             if place in self._paused and len(waiting) <= COMMANDS_WAITING // 2:
                 self._resume(place)
@@ -210,7 +225,10 @@ class _Runner:
         behind = 0
         for place in self._consumer.assignment():
             end = self._consumer.highwater(place)
-            behind += max(0, end - self._progress.done.get(place, end)) if end is not None else 0
+            waiting = max(0, end - self._progress.done.get(place, end)) if end is not None else 0
+            behind += waiting
+            if self._fresh is not None:
+                self._fresh.observe(place, waiting)
         sink_metrics.LAG.labels(self._system).set(behind)
         slowest = min(
             (self._lanes[place].progress_at for place in self._busy if place in self._lanes), default=time.time()
@@ -237,10 +255,13 @@ class _Runner:
 
     async def drain(self, places: Iterable[TopicPartition]) -> None:
         """Let the lanes of these partitions finish what they are at, and drop them."""
-        lanes = {place: self._lanes.pop(place) for place in list(places) if place in self._lanes}
+        places = list(places)
+        lanes = {place: self._lanes.pop(place) for place in places if place in self._lanes}
         tasks = [self._busy.pop(place) for place in lanes if place in self._busy]
         for lane in lanes.values():
             lane.stopping.set()
+        if self._fresh is not None:
+            self._fresh.leave(places)
         for place in lanes:
             self._waiting.pop(place, None)
             self._paused.discard(place)

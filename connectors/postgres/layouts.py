@@ -5,9 +5,10 @@
 
 from typing import Any
 
+from connectors.errors import RefusedError
 from connectors.postgres.statements import statement
 
-VERSION = 2
+VERSION = 3
 
 
 async def upgrade(connection: Any, version: int) -> list[str]:
@@ -18,3 +19,14 @@ async def upgrade(connection: Any, version: int) -> list[str]:
         return []
     await connection.execute("update duplex.meta set schema_version = $1", VERSION)
     return [f"brought the schema duplex from layout {version} to {VERSION}"]
+
+
+async def require_present(connection: Any, system: str) -> None:
+    """Raises RefusedError where the schema is there and has another layout than this version of duplex works on."""
+    if not await connection.fetchval("select to_regclass('duplex.meta') is not null"):
+        return
+    version = await connection.fetchval("select schema_version from duplex.meta")
+    if version is not None and version < VERSION:
+        raise RefusedError(system, "schema duplex", "an older version of duplex made it", "Run `duplex apply`.")
+    if version is not None and version > VERSION:
+        raise RefusedError(system, "schema duplex", "a newer version of duplex made it", "Use that version.")

@@ -78,7 +78,8 @@ class BatchWriter:
 
     `lock_wait_ms` is how long to wait for a table that others write to, where a row was not found. `patient`: a
     command that misses a row it refers to is parked (True) or failed (False). `careful` costs two round trips for each
-    statement: savepoints; without them the first failure raises CarelessError.
+    statement: savepoints; without them the first failure raises CarelessError. `ahead`: it is not their turn yet; those
+    that cannot be carried out leave nothing, neither an echo nor their names.
     """
 
     connection: Any
@@ -86,6 +87,7 @@ class BatchWriter:
     lock_wait_ms: int = 1
     patient: bool = True
     careful: bool = True
+    ahead: bool = False
     effects: dict[str, Effect] = field(default_factory=dict)
     waiting: list[tuple[Command, str]] = field(default_factory=list)
     _refused: list[Refusal] = field(default_factory=list)
@@ -98,6 +100,8 @@ class BatchWriter:
         for piece in pieces[1:]:
             ready = await _beside(self._write_piece(ready), functools.partial(self._made_ready, piece))
         await self._write_piece(ready)
+        if self.ahead:
+            return
         await self._try_again()
         for refusal in self._refused:
             await self._refuse(refusal)
@@ -134,6 +138,8 @@ class BatchWriter:
         for _ in range(ROUNDS):
             inserted = _grouped(left, lambda item: item.names)
             left = [item for part in inserted for item in await self._guarded(self._run_insert, part)]
+            if self.ahead:
+                return
             taken = [item for item in left if item.keys is not None]
             there = await self._in_rounds(self._run_look, taken)
             left = there + [item for item in left if item.keys is None]

@@ -28,15 +28,16 @@ async def write(connection: Any, table: SinkTable, items: list[Prepared]) -> Pla
     return await _touched(connection, table, statements.write, items, units, _named(items, masks))
 
 
-async def swift(connection: Any, table: SinkTable, items: list[Prepared]) -> bool:
+async def swift(connection: Any, table: SinkTable, items: list[Prepared], ahead: int) -> bool:
     """A whole batch of updates of one partition, and its fence, outside a transaction: all of it or nothing.
 
-    False if some of it may have been carried out before. Raises asyncpg.PostgresError if anything would be left over.
+    `ahead` is how many batches of the partition were carried out ahead, as the caller knows. False if some of this one
+    may have been carried out before. Raises asyncpg.PostgresError if anything would be left over.
     """
     units, masks = _narrow(table, items)
     statements = await table.statements(connection, units)
     offsets = [item.command.offset for item in items]
-    fence = (items[0].command.partition, min(offsets), max(offsets))
+    fence = (items[0].command.partition, min(offsets), max(offsets), ahead)
     values = _values(table, items, units)
     return bool(await connection.fetchval(statements.swift, *_named(items, masks), *fence, *values) == len(items))
 

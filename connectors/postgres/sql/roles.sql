@@ -1,6 +1,6 @@
 -- Gives the relay and the sink the least they need; run at every installation, by the installer's role.
 -- The relay reads the log and keeps its own state; ranges, fence and initial load it reaches through functions that
--- run with the installer's rights. The sink writes the mapped tables and their archives, the log and its own two tables.
+-- run with the installer's rights. The sink writes the mapped tables and their archives, the log and its own three tables.
 -- What is granted on a user's objects is noted in duplex.captured.granted, to be taken back at uninstallation.
 
 create or replace function duplex.grant_one(captured_entity text, role_name text, clause text)
@@ -58,7 +58,7 @@ begin
                    ' duplex.empty_segments(bigint), duplex.drop_segment(bigint), duplex.clear_overflow(bigint) to %I',
                    m.relay_role);
     execute format('grant insert on duplex.change_log, duplex.archive to %I', m.sink_role);
-    execute format('grant select, insert, update, delete on duplex.progress, duplex.parked to %I', m.sink_role);
+    execute format('grant select, insert, update, delete on duplex.progress, duplex.ahead, duplex.parked to %I', m.sink_role);
     for c in select * from duplex.captured loop
         execute format('grant execute on function duplex.%I(text, integer) to %I', 'chunk_' || c.number, m.relay_role);
         perform duplex.grant_sink(c.entity, m.sink_role);

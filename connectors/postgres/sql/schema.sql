@@ -93,12 +93,23 @@ create table duplex.segment (
 -- Takes what no range was made for (the relay was away for long), so that a user's write never fails for it.
 create table duplex.change_log_overflow partition of duplex.change_log default;
 
--- The sink's fence: per partition of the record log, the greatest input offset carried out.
+-- The sink's fence: per partition of the record log, the greatest input offset up to which all is carried out. `ahead`
+-- counts the batches that were carried out beyond it.
 create table duplex.progress (
     entity text not null,
     partition integer not null,
-    input_offset bigint not null,
+    reached bigint not null,
+    ahead bigint not null default 0,
     primary key (entity, partition)
+);
+
+-- Commands carried out ahead of the fence while it was far behind: of each record, the input offset of the last one.
+create table duplex.ahead (
+    entity text not null,
+    partition integer not null,
+    record_id text not null,
+    input_offset bigint not null,
+    primary key (entity, partition, record_id)
 );
 
 -- Commands that wait for a row they refer to. `payload` is the command as it came off the topic.

@@ -104,7 +104,7 @@ with recursive beneath as (
 ), numbered as (
     select t.statement, g.*,
            row_number() over (partition by t.statement order by array_position(t.parts, g.part), g.i)
-               + case t.statement when 'swift' then 11 else 8 end as number
+               + case t.statement when 'swift' then 12 else 8 end as number
       from takes t join given g on g.part = any (t.parts)
 ), commands as (
     select statement,
@@ -212,12 +212,13 @@ format($write$with %1$s, %2$s
 select coalesce(array_agg(place), '{}') as places from settled where $8::boolean is not null$write$,
     (select command from commands where statement = 'update'), one_pass) as write,
 -- The same for a whole batch at once, in a transaction of its own, the fence with it: further $9 partition  $10 least and
--- $11 greatest input offset of the batch. It fails, and so leaves nothing, if any command is left over; it does nothing
--- if the fence says that any of the batch may have been carried out before. Returns how many commands it echoed.
+-- $11 greatest input offset of the batch  $12 how many batches were carried out ahead, as far as the sink knows. It fails,
+-- and so leaves nothing, if any command is left over; it does nothing if the fence says that any of the batch may have been
+-- carried out before, or that the sink does not know all that was. Returns how many commands it echoed.
 format($swift$with fence as (
-    insert into duplex.progress as p (entity, partition, input_offset)
+    insert into duplex.progress as p (entity, partition, reached)
     select $7, $9, $11 where $8::boolean is not null
-    on conflict (entity, partition) do update set input_offset = excluded.input_offset where p.input_offset < $10
+    on conflict (entity, partition) do update set reached = excluded.reached where p.reached < $10 and p.ahead = $12
     returning entity
 ), %1$s, %2$s
 select case when not exists (select from fence) then 0

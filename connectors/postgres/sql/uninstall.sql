@@ -18,7 +18,7 @@ begin
     loop
         execute format('drop function %s', found.name);
     end loop;
-    drop table duplex.archive, duplex.load, duplex.parked, duplex.progress, duplex.segment, duplex.change_log, duplex.captured,
+    drop table duplex.ahead, duplex.archive, duplex.load, duplex.parked, duplex.progress, duplex.segment, duplex.change_log, duplex.captured,
                duplex.source, duplex.meta;
     drop schema duplex;
 end $$

@@ -55,9 +55,7 @@ class Target:
         return [row["command"] for row in await self.user.fetch("select command from duplex.parked order by command")]
 
     async def fence(self, partition: int = 0) -> int:
-        return int(
-            await self.user.fetchval("select max(input_offset) from duplex.progress where partition = $1", partition)
-        )
+        return int(await self.user.fetchval("select max(reached) from duplex.progress where partition = $1", partition))
 
 
 def _decoded(entry: dict[str, Any]) -> dict[str, Any]:

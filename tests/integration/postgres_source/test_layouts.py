@@ -72,7 +72,7 @@ async def test_it_is_brought_there_once(old_place: Place) -> None:
 async def test_what_it_holds_stays(old_place: Place) -> None:
     await old_place.connector.install(old_place.specs)
     held = await old_place.session.fetchrow(
-        "select (select incarnation from duplex.source), (select input_offset from duplex.progress),"
+        "select (select incarnation from duplex.source), (select reached from duplex.progress),"
         " (select done from duplex.load), (select removal ->> 'mode' from duplex.captured)"
     )
     assert held is not None and tuple(held) == (7, 99, True, "remove")

@@ -2,27 +2,19 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
 from connectors import sink_metrics
 from connectors.base import Effect
 from connectors.errors import UnreachableError
-from connectors.sink_runner import PARKED_INTERVAL_S, CommandsLostError, run_sink
+from connectors.sink_runner import PARKED_INTERVAL_S, CommandsLostError
 from schemas import deadletters
-from schemas.codec import Codec
 from schemas.heartbeats import HEARTBEAT
 from schemas.messages import Command
-from tests.conformance.commands import Commander
+from tests.integration.sinks.pipes import CODEC, PARTITIONS, Pipe
 from tests.waiting import eventually
-
-PARTITIONS = 2
-CODEC = Codec()
 
 
 class Recorder:
@@ -47,74 +39,6 @@ class Recorder:
 
     async def close(self) -> None:
         """Nothing is held open."""
-
-
-class Pipe:
-    """Topics of one test, and what runs on them."""
-
-    def __init__(self, bootstrap: str, pipeline: str) -> None:
-        self.kafka = {"bootstrap_servers": bootstrap}
-        self.topic = f"{pipeline}.commands.crm"
-        self.deadletters = f"{pipeline}.deadletters"
-        self.results = f"{pipeline}.results"
-        self.group = f"{pipeline}.sink.crm"
-        self.commands = [Commander(partition=partition) for partition in range(PARTITIONS)]
-
-    async def create(self) -> None:
-        admin = AIOKafkaAdminClient(**self.kafka)
-        await admin.start()
-        names = (self.topic, self.deadletters, self.results)
-        await admin.create_topics([NewTopic(name, PARTITIONS, 1) for name in names])
-        await admin.close()
-
-    async def send(self, *commands: Command) -> None:
-        await self.send_bytes(*((command.partition, CODEC.encode(command)) for command in commands))
-
-    async def send_bytes(self, *values: tuple[int, bytes]) -> None:
-        async with AIOKafkaProducer(**self.kafka) as producer:
-            for partition, value in values:
-                await producer.send(self.topic, value, key=b"key", partition=partition, headers=[("own", b"1")])
-
-    def some(self, partition: int, count: int) -> list[Command]:
-        return [self.commands[partition].create({"n": n}) for n in range(count)]
-
-    @asynccontextmanager
-    async def running(self, sink: Any, instance: str = "one") -> AsyncIterator[asyncio.Task[None]]:
-        """The runner for the time of the block."""
-        task = asyncio.create_task(
-            run_sink(sink, system="crm", topic=self.topic, group=self.group, kafka=self.kafka,
-                     deadletters=self.deadletters, instance=instance)
-        )  # fmt: skip
-        try:
-            yield task
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def committed(self) -> int:
-        consumer = AIOKafkaConsumer(**self.kafka, group_id=self.group, enable_auto_commit=False)
-        await consumer.start()
-        places = [TopicPartition(self.topic, partition) for partition in range(PARTITIONS)]
-        try:
-            return sum([await consumer.committed(place) or 0 for place in places])
-        finally:
-            await consumer.stop()
-
-    async def remove_before(self, partition: int, offset: int) -> None:
-        """As the topic's retention would."""
-        admin = AIOKafkaAdminClient(**self.kafka)
-        await admin.start()
-        await admin.delete_records({TopicPartition(self.topic, partition): RecordsToDelete(before_offset=offset)})
-        await admin.close()
-
-    async def dead(self, count: int) -> list[Any]:
-        consumer = AIOKafkaConsumer(self.deadletters, **self.kafka, auto_offset_reset="earliest")
-        await consumer.start()
-        try:
-            async with asyncio.timeout(10):
-                return [await consumer.getone() for _ in range(count)]
-        finally:
-            await consumer.stop()
 
 
 @pytest.fixture
