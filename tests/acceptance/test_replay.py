@@ -2,7 +2,11 @@
 
 import asyncio
 import json
+import shutil
+import signal
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -12,10 +16,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from duplex import broker
 from duplex.demo.people import person
 from schemas.topics import Topics
-from tests.acceptance.showings import Showing
+from tests.acceptance.showings import Showing, ended
 from tests.waiting import eventually
 
 CLASHES, OTHERS = range(140, 155), range(155, 170)
+# People whose phones are the same on both sides from the beginning.
+EARLIER, LATER = range(173, 176), range(177, 180)
+ATTEMPTS = 5
 on_the_shared_one = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -87,12 +94,84 @@ async def _none_left(showing: Showing, rules: str) -> bool:
 
 
 @on_the_shared_one
+async def test_a_part_of_the_log_and_of_the_records_is_shown_alone(shared: Showing) -> None:
+    await clash(shared, EARLIER)
+    await shared.settled()
+    between = datetime.now(UTC).isoformat()
+    await clash(shared, LATER)
+    await shared.settled()
+    earlier, later = await clashed_records(shared, EARLIER), await clashed_records(shared, LATER)
+    rules, where = ("--rules", other_rules(shared)), f"record.email in {emails((*EARLIER, *LATER))}"
+    assert await otherwise(shared, *rules, "--where", where, "--from", between) == later
+    assert await otherwise(shared, *rules, "--where", where, "--to", between) == earlier
+    one = min(later)
+    found = await replayed(shared, *rules, "--key", one)
+    assert [change["record_id"] for change in found["records"]] == [one]
+    assert len(found["partitions"]) == 1
+
+
+async def clashed_records(showing: Showing, numbers: Iterable[int]) -> set[str]:
+    """The records of these people, as far as their two edits met: nearly all."""
+    past, theirs = await showing.history(), emails(numbers)
+    rows = {one.record_id: json.loads(one.change.after or "{}") for one in past.changes}
+    clashed = {one.record_id for one in past.conflicts.values() if one.field == "phone"}
+    found = {record for record in clashed if {rows[record].get("email"), rows[record].get("mail")} & {*theirs}}
+    assert found
+    return found
+
+
+def emails(numbers: Iterable[int]) -> list[str]:
+    return [person(number).email for number in numbers]
+
+
+async def otherwise(showing: Showing, *words: str) -> set[str]:
+    """The records whose values would be other ones."""
+    return {change["record_id"] for change in (await replayed(showing, *words))["records"] if change["fields"]}
+
+
+@on_the_shared_one
+async def test_a_fold_that_was_stopped_goes_on_where_it_was(shared: Showing) -> None:
+    await interrupted(shared, "replay", "--json")
+    output, said, code = await ended(await shared.begun("replay", "--json"))
+    first, *_, last = json.loads(output)["partitions"]
+    assert (code, json.loads(output)["equal"]) == (0, True)
+    assert f"contact/0: taken up at offset {first['position']}" in said
+    assert (first["events"], last["events"]) == (0, last["position"])
+
+
+async def interrupted(showing: Showing, *words: str) -> None:
+    """Ctrl-C when the first partition is folded and the last is not; once more where it came too late."""
+    kept = showing.folder / ".duplex" / "replay"
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(kept, ignore_errors=True)
+        if await _interrupted(await showing.begun(*words), kept):
+            return
+    pytest.fail(f"the fold was over before it was stopped, {ATTEMPTS} times")
+
+
+async def _interrupted(process: asyncio.subprocess.Process, kept: Path) -> bool:
+    await eventually(lambda: process.returncode is not None or is_folded(kept, 0), timeout_s=90)
+    if process.returncode is None:
+        process.send_signal(signal.SIGINT)
+    _, said, code = await ended(process)
+    assert "Traceback" not in said
+    return code != 0 and not is_folded(kept, 3)
+
+
+def is_folded(kept: Path, partition: int) -> bool:
+    return any(kept.glob(f"*.{partition}.state"))
+
+
+@on_the_shared_one
 async def test_rules_that_the_log_cannot_follow_are_refused_with_their_place(shared: Showing) -> None:
     text = (shared.folder / "duplex.yaml").read_text()
     wrong = shared.folder / "wrong.yaml"
     wrong.write_text(text.replace("phone: phone", "phone: mobile"))
-    told = await shared.call("replay", "--rules", str(wrong), accepted=(2,))
-    assert told == ""
+    line = next(number for number, words in enumerate(wrong.read_text().splitlines(), 1) if "mobile" in words)
+    output, said, code = await ended(await shared.begun("replay", "--rules", str(wrong)))
+    assert (output, code) == ("", 2)
+    assert f"wrong.yaml:{line}:" in said
+    assert "entities.contact.systems.crm.map.phone: shop.contacts of crm has no column mobile" in said
 
 
 async def test_a_lost_state_is_made_anew_and_nothing_is_sent_twice(showing: Showing) -> None:
