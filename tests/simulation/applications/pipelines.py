@@ -154,6 +154,11 @@ class Pipeline:
         elif isinstance(message, Result):
             found = self._place(record, message.system, message.local_id, message.found_order, message.found)
             left = self._place(record, message.system, message.local_id, message.left_order, message.left)
+            if self.planned[message.command].op == "c" and message.local_id and message.left:
+                # A row that was made earlier is told as it was made, at the number of a look that saw what came of it.
+                row = record.tables[message.system]
+                assert isinstance(row, ThingRow)
+                left = _alike(row, message.local_id, message.left, left) or left
             record.hub.append(record.answer(message, found, left, self.planned[message.command]))
         elif message.incarnation == 0:
             place = self._place(record, message.system, message.local_id, message.seq, message.after)
@@ -180,8 +185,7 @@ class Pipeline:
         if found is None:
             self.guesses += 1
             return _alike(row, local_id, image, len(row.log)) or row.begins.get(local_id, 0)
-        # An answer may tell the row as it was made, or written, at the number of a look that saw what came of it.
-        return _alike(row, local_id, image, found) or found
+        return found
 
     # --- the merge
 
