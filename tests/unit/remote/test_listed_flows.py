@@ -1,5 +1,6 @@
 """A flow that is listed is on, with its priority, and one that is not is off; what a person asks for is never off."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,7 @@ from connectors.remote.schedule import Due
 from connectors.remote.surroundings import Hook, Surroundings
 from connectors.remote.sweeps import Doubt, Sweep
 from connectors.remote.tellings import Teller
-from tests.unit.remote.bench import SPEC, Bench, bench, told
+from tests.unit.remote.bench import PATIENCE_S, SPEC, Bench, bench, told
 
 ABOUT = [{"resource": "members", "id": "id"}]
 DAY_US = 86_400_000_000
@@ -66,8 +67,9 @@ async def test_without_flows_deliveries_are_read() -> None:
     blog.restart()
     read = len(blog.application.sent)
     blog.members.update(ada, name="Ada")
-    while blog.hooks.acked <= read:
-        await blog.quiet(1)
+    async with asyncio.timeout(PATIENCE_S):
+        while blog.hooks.acked <= read:
+            await blog.quiet(1)
 
 
 # --- manual and sweeps

@@ -27,13 +27,13 @@ def test_pauses_double_up_to_a_limit() -> None:
 
 
 async def test_a_command_is_due_when_chance_says_first_and_after_each_try() -> None:
-    drawn = iter([0.5, 0.0])
+    drawn = iter([0.5, 1.0])
     parking, (one,) = Parking("blog", DictNotes(), lambda: next(drawn)), commands(1)
     await parking.park(one, "busy", START_US)
     first_us = START_US + FIRST_PAUSE_US * 3 // 4
     assert (parking.due(first_us - 1), parking.due(first_us)) == ([], [one])
     parking.failed(one, first_us)
-    second_us = first_us + FIRST_PAUSE_US * 2
+    second_us = first_us + FIRST_PAUSE_US  # twice as long, and half of it
     assert (parking.due(second_us - 1), parking.due(second_us)) == ([], [one])
 
 
