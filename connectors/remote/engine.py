@@ -4,14 +4,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from connectors.base import TableSpec
 from connectors.errors import RefusedError, UnreachableError
 from connectors.remote.api import Api, Found
 from connectors.remote.looks import Creates, Numbers, Row, RowLocks, Writes
-from connectors.remote.marks import GONE, Mark, Marks
+from connectors.remote.marks import GONE, Mark, Marks, Ordered
 from connectors.remote.outages import Reach
 from connectors.remote.surroundings import Surroundings
 from connectors.remote.values import Columns
@@ -94,6 +94,7 @@ class Engine:
     @classmethod
     def of(cls, system: str, apis: Mapping[str, Api], surroundings: Surroundings, clock: Clock) -> "Engine":
         """One that goes on where the notes say that the last one ended."""
+        surroundings = replace(surroundings, notes=Ordered(surroundings.notes))
         last = surroundings.notes.get(NUMBER_NOTE)
         numbers = Numbers(clock.now_us, int(last) if last else 0)
         reach = Reach(system, surroundings.notes, clock)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from connectors.remote import marks
 from connectors.remote.surroundings import Notes
 from schemas.messages import Command, Result
 
@@ -141,15 +140,12 @@ class Ledger:
         await self._keep(command, Entry(None if entry is None else entry.intent, result), others)
 
     async def assure(self, command: Command) -> None:
-        """Returns when what was to be kept of the command is safe, if it could not be kept before. Marks of rows that
-        were seen since stay as they are. Raises UnreachableError."""
+        """Returns when what was to be kept of the command is safe, if it could not be kept before. Raises
+        UnreachableError."""
         values = self._unkept.get(command.id)
         if values is not None:
-            await self._grouped.put({name: value for name, value in values.items() if self._is_due(name, value)})
+            await self._grouped.put(values)
             self._unkept.pop(command.id, None)
-
-    def _is_due(self, name: str, value: bytes | None) -> bool:
-        return not marks.is_mark(name) or not marks.is_elder(value, self._notes.get(name))
 
     def withdraw(self, command: Command) -> None:
         """What was intended was refused as such: nothing was written."""

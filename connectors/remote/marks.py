@@ -6,7 +6,7 @@ is missing or old costs a repeat, and no look is ever lost by one. Before a look
 then, and its end, if it is gone by then.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -58,6 +58,40 @@ def is_elder(data: bytes | None, kept: bytes | None) -> bool:
 def encode(mark: Mark) -> bytes | None:
     """A mark as it is kept. One of a row that is gone is kept only where its number must not go back."""
     return None if mark.is_gone and not mark.versioned else _encode(mark)
+
+
+class Ordered:
+    """Notes in which a mark never takes the place of a younger one, kept or on its way: what was told of the row last
+    would be forgotten if the process ended then."""
+
+    def __init__(self, notes: Notes) -> None:
+        self._notes = notes
+        self._under_way: list[Mapping[str, bytes | None]] = []
+
+    def get(self, name: str) -> bytes | None:
+        """A value as last put."""
+        return self._notes.get(name)
+
+    def names(self, prefix: str) -> Sequence[str]:
+        """The names that begin so."""
+        return self._notes.names(prefix)
+
+    async def put(self, values: Mapping[str, bytes | None]) -> None:
+        """Keep these (None: forget), but for marks that are overtaken. Raises UnreachableError."""
+        due = {
+            note: value for note, value in values.items() if not is_mark(note) or not self._is_overtaken(note, value)
+        }
+        self._under_way.append(due)
+        try:
+            await self._notes.put(due)
+        finally:
+            self._under_way.remove(due)
+
+    def _is_overtaken(self, note: str, value: bytes | None) -> bool:
+        if not is_mark(note):
+            return False
+        others = [self._notes.get(note), *(one[note] for one in self._under_way if note in one)]
+        return any(is_elder(value, other) for other in others)
 
 
 @dataclass(slots=True)

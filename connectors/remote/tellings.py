@@ -74,7 +74,7 @@ class Teller:
 
     def _is_gone_by_version(self, local_id: str) -> bool:
         """Whether the row was found gone, and placed behind its last known version for want of one of its own."""
-        known = self.engine.marks.of(self.resource.entity, local_id)
+        known = self.engine.marks.last_look(self.resource.entity, local_id)
         return known is not None and known.is_gone and known.versioned
 
     def _tell(self, piece: Piece, local_id: str, found: Found | None, number: int, flow: str) -> None:

@@ -223,6 +223,7 @@ class Writer:
         """Note the answer, and what is known of the row by it."""
         command, row = self.command, left.found or found.found
         local_id = local_id or command.local_id or (row.local_id if row else None)
+        found, left = self._end(found, local_id), self._end(left, local_id)
         outcome: Outcome = "applied" if error is None else "failed"
         result = Result(
             command=command.id,
@@ -246,6 +247,13 @@ class Writer:
         for note in seen:
             self.engine.marks.unnoted.pop(note, None)
         return result
+
+    def _end(self, seen: Seen, local_id: str | None) -> Seen:
+        """No row has no version: it comes after every one that was told while the command was under way."""
+        if seen.found is not None or not seen.versioned or local_id is None:
+            return seen
+        order, _ = self.engine.order(self.resource, local_id, None, seen.order)
+        return replace(seen, order=max(seen.order, order))
 
     def _image(self, found: Found | None) -> str | None:
         return None if found is None else self.columns.image(found.values)

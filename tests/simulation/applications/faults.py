@@ -169,6 +169,22 @@ FAULTS = (
         first=6446,
     ),
     Fault(
+        "a look is told while the answer that its row is gone is being noted",
+        edit("remote.tellings.Teller._is_gone_by_version", "self.engine.marks.last_look(", "self.engine.marks.of("),
+        tests="remote/test_webhooks.py",
+    ),
+    Fault(
+        "a row that we delete is placed at a look that was told meanwhile",
+        edit("remote.writes.Writer._end", "order=max(seen.order, order)", "order=seen.order"),
+        tests="remote/test_crashes.py",
+    ),
+    Fault(
+        "an elder mark overtakes one that is on its way",
+        edit("remote.marks.Ordered._is_overtaken", "for other in others)", "for other in others[:1])"),
+        tests="remote/test_crashes.py",
+        first=5615,
+    ),
+    Fault(
         "a row that went is placed before an answer that could not be noted",
         edit("remote.engine.Engine.order", "self.marks.last_look(", "self.marks.of("),
         tests="remote/test_crashes.py",

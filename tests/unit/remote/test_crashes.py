@@ -11,12 +11,13 @@ import pytest
 
 from connectors.base import Effect
 from connectors.errors import UnreachableError
+from connectors.remote import marks
 from connectors.remote.api import Abilities, Found, Values
-from connectors.remote.marks import Marks
+from connectors.remote.marks import UNSURE, Mark, Marks, Ordered
 from connectors.remote.memory import able
 from connectors.remote.sink import TRIES, RemoteSink
 from schemas.messages import Command
-from tests.unit.remote.bench import SPEC, Bench, bench, row
+from tests.unit.remote.bench import SPEC, Bench, DictNotes, bench, row
 from tests.unit.remote.hub import until
 from tests.unit.remote.test_sink import ADA, RENAME, crash_after_write, park, renamed, troubled
 
@@ -158,6 +159,31 @@ async def test_a_row_that_went_after_a_lost_write_is_gone_later_than_it_was_foun
     blog.restart()
     result = await blog.result(command)
     assert result.left is None and result.found_order < result.left_order
+
+
+async def test_a_row_that_we_delete_is_gone_later_than_what_was_told_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    blog = bench(versioned=True)
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    inner, engine = blog.api.delete, blog.connector._engine
+
+    async def delete(before: Found) -> None:
+        engine.marks.expect({marks.name("contact", ada): Mark(b"delivered", 2, versioned=True)})  # type: ignore[union-attr]
+        await inner(before)
+
+    monkeypatch.setattr(blog.api, "delete", delete)
+    result = await blog.result(blog.commands.delete(ada, ADA))
+    assert result.left is None and result.left_order == 3
+
+
+async def test_what_is_unsure_stays_so_though_an_elder_look_is_noted_meanwhile() -> None:
+    """Else a process that ends then leaves nothing of a look that is in Kafka, and its row's end gets its number."""
+    notes, note = DictNotes(), marks.name("contact", "[1]")
+    ordered = Ordered(notes)
+    elder, unsure = Mark(b"told", 1, versioned=True), Mark(UNSURE, 2, versioned=True)
+    puts = [ordered.put({note: marks.encode(mark)}) for mark in (unsure, elder)]
+    await asyncio.gather(*puts, ordered.put({note: marks.encode(elder), "loaded/contact": b"1"}))
+    assert Marks(notes).of("contact", "[1]") == unsure and notes.get("loaded/contact") == b"1"
 
 
 async def test_a_command_that_was_answered_late_opens_no_other_to_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:

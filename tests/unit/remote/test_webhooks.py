@@ -336,6 +336,19 @@ async def test_a_look_told_after_its_row_was_found_gone_is_not_told_as_a_row_mad
     assert [(change.op, change.seq) for change in piece.changes] == [("d", 2)]
 
 
+async def test_a_look_is_not_told_while_the_answer_that_its_row_is_gone_is_being_noted() -> None:
+    """Both would have one number, and whoever has the look would take the end for its repeat."""
+    blog, ada = await hooked(FETCHED, versioned=True)
+    engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
+    teller, piece = Teller(engine, engine.resources([SPEC])["contact"], loading=False), Piece()
+    blog.members.update(ada, name="B")
+    late = await blog.api.get(ada), engine.numbers.take()
+    blog.members.delete(ada)
+    engine.marks.unnoted[marks.name("contact", ada)] = Mark(GONE, 2, versioned=True)
+    await teller.tell(piece, ada, *late, "webhook")
+    assert [(change.op, change.seq) for change in piece.changes] == [("d", 2)]
+
+
 async def test_a_row_that_is_there_again_is_told_though_it_was_found_gone() -> None:
     blog, ada = await hooked(FETCHED, versioned=True)
     engine = Engine.of("blog", {"members": blog.api}, Surroundings(blog.notes), blog.clock)
