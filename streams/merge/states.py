@@ -87,7 +87,8 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
 
 
 class Look(msgspec.Struct, array_like=True, gc=False):
-    """A look at a row of a system without a log, held while a command is out."""
+    """A look at a row of a system without a log, held while a command is out; or the last one at a row beside ours, held
+    for the day that ours goes."""
 
     order: int
     ts_us: int

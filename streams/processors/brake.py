@@ -13,7 +13,7 @@ import msgspec
 from schemas.messages import Allowance
 from schemas.project.model import Brake
 from streams.merge.events import Answered, Changed, Event, Looked
-from streams.merge.states import State
+from streams.merge.states import State, SystemState
 from streams.processors.reserved import BRAKE, ROWS
 from streams.processors.stores import Store
 
@@ -55,9 +55,18 @@ def may_delete(event: Event, state: State | None) -> bool:
     if isinstance(event, Looked):
         return event.after is None and has_row(state, event.system)
     if isinstance(event, Answered) and state is not None and has_row(state, event.system):
-        # The looks that were held while the command was out are merged with its answer.
-        return any(look.after is None for look in state.systems[event.system].late)
+        return _was_deleted(event, state.systems[event.system])
     return False
+
+
+def _was_deleted(event: Answered, entry: SystemState) -> bool:
+    """Whether a row was deleted around a command, by someone who is not us: before it was found, while an update was
+    under way, or since. The looks that were held while the command was out are merged with its answer."""
+    gone = [look.order for look in entry.late if look.after is None and look.local_id == entry.local_id]
+    if event.found is None or any(order < event.found_order for order in gone):
+        return True
+    is_ours = entry.out is not None and entry.out.op == "d"
+    return not is_ours and (event.left is None or any(order > event.left_order for order in gone))
 
 
 class Watch(NamedTuple):

@@ -1,16 +1,19 @@
 """Mass deletes of one system are held; an allowance lets some pass, for a time; all of it follows from the log."""
 
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import REGISTRY
 
 from schemas.project.model import Brake
+from streams.merge.events import Answered
+from streams.merge.states import Look, Sent, State, SystemState
 from streams.processors import brake
 from streams.processors.stores import PartitionStore
 from tests.unit.processors.partitions import SECOND_US, Partition, allowance, answer, crm, entity, erp, gone
 
 RULE = {"count": 2, "share": 0.25, "window": "1h"}
 HOUR_MS = 3_600_000
+ROW = {"email": "ada@example.org"}
 
 
 def key(number: int) -> bytes:
@@ -156,3 +159,33 @@ def test_state_stays_small_however_many_are_deleted():
         at_us = at * SECOND_US * 10
         brake.note(store, rule, "crm", brake.judge(store, rule, "crm", at_us, 1), at_us, at)
     assert len(brake.read(store.get(b"\x00brake/crm")).deletes) <= brake.PARTS + 1
+
+
+def around(op: Literal["u", "d"], found: bool, left: bool, *gone_at: int) -> bool:
+    """Whether an answer (found at 10, left at 20) may say that a user deleted the row; held looks saw none."""
+    late = [Look(order, 0, None, "[1]") for order in gone_at]
+    entry = SystemState(local_id="[1]", image=dict(ROW), out=Sent(7, op, []), late=late)
+    event = Answered(
+        system="crm", local_id="[1]", command="R/crm/7", ts_us=0,
+        found_order=10, found=ROW if found else None, left_order=20, left=ROW if left else None,
+    )  # fmt: skip
+    return brake.may_delete(event, State(systems={"crm": entry}))
+
+
+def test_a_row_that_an_answer_found_gone_was_deleted_by_someone():
+    assert around("u", found=False, left=False)
+    assert around("d", found=False, left=False)
+    assert around("u", found=True, left=False)
+    assert not around("u", found=True, left=True)
+
+
+def test_a_row_that_we_delete_is_nobody_else_s_deletion():
+    assert not around("d", found=True, left=False)
+    assert not around("d", True, False, 15, 25)
+    assert around("d", False, False, 5)
+
+
+def test_what_was_seen_beside_an_answer_counts_by_its_place():
+    assert around("u", True, True, 5)
+    assert around("u", True, True, 25)
+    assert not around("u", True, True, 15)
