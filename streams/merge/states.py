@@ -87,8 +87,8 @@ class Sent(msgspec.Struct, array_like=True, gc=False):
 
 
 class Look(msgspec.Struct, array_like=True, gc=False):
-    """A look at a row of a system without a log, held while a command is out; or the last one at a row beside ours, held
-    for the day that ours goes."""
+    """A look at a row of a system without a log, held while a command is out; or the last one at a row beside ours,
+    held for the day that ours goes."""
 
     order: int
     ts_us: int
@@ -115,7 +115,7 @@ class SystemState(msgspec.Struct, array_like=True, gc=False):
     `behind` has the version seen of every field whose version is another. `position` belongs to the row `local_id`;
     `others` keeps the last position of every other local row that was ever heard of. `refused` are the versions that
     the target would not take; `suspects` those of a refused command with several units, which are therefore tried
-    one by one. `late` are looks held while a command is out (systems without a log). `lost` are commands that an
+    one by one. `late` are looks that are held (see `Look`). `lost` are commands that an
     operator has given up waiting for, whose answers may still come.
     """
 
