@@ -98,7 +98,8 @@ class Ordered:
 class Marks:
     """The marks of all rows: those in the notes, and those whose looks are on their way to Kafka.
 
-    `unnoted` are those of answers that could not be noted: nothing is told by them, but they were the last look.
+    `unnoted` are those of looks that an answer will tell, or told and could not be noted: nothing else is told by them,
+    but they were the last look.
     """
 
     notes: Notes
@@ -119,6 +120,12 @@ class Marks:
         if unnoted is None or (known is not None and known.order >= unnoted.order):
             return known
         return unnoted
+
+    def remember(self, entity: str, local_id: str, version: int) -> None:
+        """A command saw the row so, and its answer may come late: should the row go first, its end comes after that."""
+        known = self.last_look(entity, local_id)
+        if known is None or known.order < version:
+            self.unnoted[name(entity, local_id)] = Mark(UNSURE, version, versioned=True)
 
     def is_told(self, entity: str, local_id: str) -> bool:
         """Whether it is certain that a row was told, and is in Kafka."""

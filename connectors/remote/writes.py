@@ -72,6 +72,9 @@ class Writer:
         command = self.command
         local_id = command.local_id or ""
         async with self.engine.alone_at((self.resource.entity, local_id)):
+            intent = self.intent()
+            if intent is not None and intent.version is not None:
+                self.engine.marks.remember(self.resource.entity, local_id, intent.found_order)
             seen = self._later(await self.look(local_id))
             try:
                 units = self.units()
@@ -201,6 +204,8 @@ class Writer:
         image = None if found is None else self.columns.image(found.values)
         tag, version = (None, None) if found is None else (found.tag, found.version)
         intent = Intent(self.command.id, image, seen.order, tag, version)
+        if found is not None and version is not None:
+            self.engine.marks.remember(self.resource.entity, found.local_id, seen.order)
         await self.ledger.intend(self.command, intent)
 
     async def _left(self, seen: Seen, left: Found | None, number: int) -> Seen:

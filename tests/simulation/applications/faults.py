@@ -179,6 +179,12 @@ FAULTS = (
         tests="remote/test_crashes.py",
     ),
     Fault(
+        "a row that went is placed before a command that saw it, and has no answer yet",
+        edit("remote.marks.Marks.remember", "known.order < version", "False"),
+        tests="remote/test_crashes.py",
+        first=378,
+    ),
+    Fault(
         "an elder mark overtakes one that is on its way",
         edit("remote.marks.Ordered._is_overtaken", "for other in others)", "for other in others[:1])"),
         tests="remote/test_crashes.py",

@@ -12,7 +12,7 @@ import pytest
 from connectors.base import Effect
 from connectors.errors import UnreachableError
 from connectors.remote import marks
-from connectors.remote.api import Abilities, Found, Values
+from connectors.remote.api import Abilities, AnswerLostError, Found, Values
 from connectors.remote.marks import UNSURE, Mark, Marks, Ordered
 from connectors.remote.memory import able
 from connectors.remote.sink import TRIES, RemoteSink
@@ -265,6 +265,38 @@ async def test_a_row_that_went_is_gone_later_than_an_answer_that_could_not_be_no
     (effect,) = await sink.apply([command])
     assert effect.result is not None and change.op == "d"
     assert change.seq > effect.result.left_order
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_row_that_went_is_gone_later_than_a_command_without_an_answer_saw_it(
+    monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    blog = bench(versioned=True)
+    ada = blog.members.insert(**ADA)
+    await blog.load()
+    for email in ("b@example.org", "c@example.org"):
+        blog.members.update(ada, email=email)
+    command = renamed(blog, ada)
+
+    async def update(before: Found, values: Values) -> Found:
+        raise AnswerLostError("blog", "it went away")
+
+    monkeypatch.setattr(blog.api, "update", update)
+    with pytest.raises(UnreachableError):
+        await blog.apply(command)
+    if restarted:
+        blog.restart()
+        monkeypatch.setattr(blog.api, "get", unanswered)
+        with pytest.raises(UnreachableError):
+            await blog.apply(command)
+    monkeypatch.undo()
+    blog.members.delete(ada)
+    (change,) = await blog.next()
+    assert (change.op, change.seq) == ("d", 4)
+
+
+async def unanswered(local_id: str) -> Found | None:
+    raise AnswerLostError("blog", "it went away")
 
 
 async def test_an_answer_may_be_reported_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
