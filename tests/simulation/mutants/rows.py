@@ -156,7 +156,6 @@ LOOKS = (
         "a look between the rows found and left is an edit",
         edit("looks.answered", "look.order < event.found_order", "look.order <= event.left_order"),
         theme="remotes",
-        survives="what is taken for an edit is our own write, as the application normalised it: the oracle is blind to letters",
     ),
     Mutant(
         "a result is taken whoever asked",
