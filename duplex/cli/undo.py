@@ -27,7 +27,8 @@ def undo(
     partition: Annotated[int | None, typer.Option(min=0, help="The partition that --event speaks of.")] = None,
     entity: Annotated[str | None, typer.Option(help="This entity alone.")] = None,
     command: Annotated[
-        str | None, typer.Option(metavar="ID", help="What one command carried: RECORD/SYSTEM/NUMBER.")
+        list[str] | None,
+        typer.Option(metavar="ID", help="What a command carried: RECORD/SYSTEM/NUMBER; repeat it for a batch."),
     ] = None,
     transaction: Annotated[
         str | None, typer.Option(metavar="SYSTEM:NUMBER", help="What one transaction of a system did, everywhere.")
@@ -56,7 +57,7 @@ def undo(
         event=event,
         partition=partition,
         entity=entity,
-        command=command,
+        commands=tuple(command or ()),
         transaction=transaction,
         since=since,
         system=system,

@@ -11,7 +11,7 @@ from duplex.explaining.finding import Found, find
 from duplex.replaying import places
 from duplex.replaying.errors import EntityMissingError, PlaceError
 from duplex.undoing.errors import WhatError
-from duplex.undoing.selecting import COMMAND, OfCommand, OfEvents, OfRecord, OfSystem, OfTransaction, Selection
+from duplex.undoing.selecting import COMMAND, OfCommands, OfEvents, OfRecord, OfSystem, OfTransaction, Selection
 
 RANGE = re.compile(r"(?P<first>[0-9]+)(?:\.\.(?P<last>[0-9]+))?")
 TRANSACTION = re.compile(r"(?P<system>[a-z][a-z0-9_]*):(?P<number>[0-9]+)")
@@ -26,7 +26,7 @@ class Asked:
     event: str | None = None
     partition: int | None = None
     entity: str | None = None
-    command: str | None = None
+    commands: tuple[str, ...] = ()
     transaction: str | None = None
     since: str | None = None
     system: str | None = None
@@ -37,18 +37,18 @@ def words(asked: Asked) -> str:
     named = {
         "": asked.record,
         "--event": asked.event,
-        "--command": asked.command,
         "--transaction": asked.transaction,
         "--since": asked.since,
         "--system": asked.system,
     }
     said = [f"{option} {value}".strip() for option, value in named.items() if value is not None]
-    return " ".join([*said, *(f"--field {name}" for name in asked.fields)])
+    more = [f"--command {one}" for one in asked.commands] + [f"--field {name}" for name in asked.fields]
+    return " ".join([*said, *more])
 
 
 def check(asked: Asked) -> None:
     """Whether exactly one thing was asked for, and all that belongs to it. Raises WhatError."""
-    given = [asked.record, asked.event, asked.command, asked.transaction, asked.since]
+    given = [asked.record, asked.event, asked.commands or None, asked.transaction, asked.since]
     if sum(one is not None for one in given) != 1:
         raise WhatError(words(asked), "exactly one thing can be undone at a time")
     if asked.fields and asked.record is None:
@@ -71,8 +71,8 @@ async def selections(composed: Composition, path: Path, asked: Asked) -> list[tu
     entities = tuple(composed.rules) if asked.entity is None else (asked.entity,)
     if asked.record is not None:
         return await _of_record(composed, path, asked)
-    if asked.command is not None:
-        return await _of_command(composed, path, asked)
+    if asked.commands:
+        return await _of_commands(composed, path, asked)
     if asked.event is not None:
         return [(entity, _events(asked)) for entity in entities]
     selection: Selection = _transaction(asked) if asked.transaction is not None else _since(asked)
@@ -92,10 +92,12 @@ async def _of_record(composed: Composition, path: Path, asked: Asked) -> list[tu
     return [(one.entity, OfRecord(one, asked.fields))]
 
 
-async def _of_command(composed: Composition, path: Path, asked: Asked) -> list[tuple[str, Selection]]:
-    named = command(asked.command or "")
-    one = await _one(composed, path, asked, named["record"])
-    return [(one.entity, OfCommand(one, named["system"], int(named["number"])))]
+async def _of_commands(composed: Composition, path: Path, asked: Asked) -> list[tuple[str, Selection]]:
+    wanted: dict[str, set[tuple[str, int]]] = {}
+    for named in map(command, asked.commands):
+        wanted.setdefault(named["record"], set()).add((named["system"], int(named["number"])))
+    found = {record: await _one(composed, path, asked, record) for record in wanted}
+    return [(found[record].entity, OfCommands(found[record], frozenset(many))) for record, many in wanted.items()]
 
 
 async def _one(composed: Composition, path: Path, asked: Asked, name: str) -> Found:

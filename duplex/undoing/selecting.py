@@ -44,21 +44,20 @@ class OfRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class OfCommand:
-    """What one command carried to a system: the changes that made the versions it brought, and what the target's own
-    triggers did beside it. Its record was found with `retelling.beside`."""
+class OfCommands:
+    """What commands of a record carried: the changes that made the versions they brought, and what the targets' own
+    triggers did beside them. The record was found with `retelling.beside`; a command is (system, number)."""
 
     found: Found
-    system: str
-    number: int
+    commands: frozenset[tuple[str, int]]
 
     def chosen(self, made: Sequence[FieldChange], folded: Sequence[refolding.Step]) -> list[FieldChange]:
         """Of the changes that the record's events made, those to undo."""
         brought = set[tuple[str, int]]()
         for step in folded:
-            entry = None if step.after is None else step.after.systems.get(self.system)
-            if entry is not None and entry.out is not None and entry.out.number == self.number:
-                brought |= {pair for unit in entry.out.units for pair in unit.versions.items()}
+            for system, entry in {} if step.after is None else step.after.systems.items():
+                if entry.out is not None and (system, entry.out.number) in self.commands:
+                    brought |= {pair for unit in entry.out.units for pair in unit.versions.items()}
         return [change for change in made if (change.field, change.version) in brought]
 
 
@@ -109,7 +108,7 @@ class OfSystem:
         return isinstance(message, Change) and message.system == self.system and record.timestamp_ms >= self.since_ms
 
 
-Selection = OfRecord | OfCommand | Range
+Selection = OfRecord | OfCommands | Range
 
 
 @dataclass(slots=True)
@@ -126,7 +125,7 @@ async def select(composed: Composition, entity: str, selection: Selection, advan
 
     Raises BrokerError, LogReadError, LogUnreadableError, LogIncompleteError, StateUnreadError.
     """
-    if isinstance(selection, OfRecord | OfCommand):
+    if isinstance(selection, OfRecord | OfCommands):
         return await _of_record(composed, selection)
     topic = composed.topics.records(entity)
     bounds = await logs.bounds(composed.kafka, topic)
@@ -139,7 +138,7 @@ async def select(composed: Composition, entity: str, selection: Selection, advan
     return undoing
 
 
-async def _of_record(composed: Composition, selection: OfRecord | OfCommand) -> Undoing:
+async def _of_record(composed: Composition, selection: OfRecord | OfCommands) -> Undoing:
     found = selection.found
     retold = await retelling.retell(composed, found)
     if not is_whole(retold):
@@ -157,7 +156,7 @@ def is_whole(retold: Retold) -> bool:
     return last is not None and same(last, retold.live)
 
 
-def of_record(selection: OfRecord | OfCommand, retold: Retold) -> list[Step]:
+def of_record(selection: OfRecord | OfCommands, retold: Retold) -> list[Step]:
     """What undoes the selected changes of a record."""
     made = list[FieldChange]()
     for step in retold.steps:

@@ -13,7 +13,7 @@ from tests.acceptance.showings import Showing
 from tests.waiting import eventually
 
 TWENTY = range(1, 21)
-UPDATED, KEPT, CARRIED, SINCE, NAMED = 30, 31, 32, range(33, 36), 36
+UPDATED, KEPT, SINCE, NAMED, CARRIED = 30, 31, range(33, 36), 36, 38
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -115,15 +115,16 @@ async def test_everything_that_a_system_did_since(shared: Showing) -> None:
     assert await city(shared, SINCE[1]) == ("Moved", "Moved")
 
 
-async def test_what_one_command_carried(shared: Showing) -> None:
+async def test_what_a_batch_of_commands_carried(shared: Showing) -> None:
     async with shared.connected() as (crm, _):
-        await move(crm, [CARRIED], "Carried")
+        await move(crm, [CARRIED, CARRIED + 1], "Carried")
     await shared.settled()
-    past = await shared.history()
-    command = next(one for one in past.commands.values() if "Carried" in str(one.units))
-    (one,) = await undone(shared, "--command", command.id)
-    assert (one["field"], one["undone"]) == ("address", True)
-    assert await city(shared, CARRIED) == (person(CARRIED).city, person(CARRIED).city)
+    commands = [one.id for one in (await shared.history()).commands.values() if "Carried" in str(one.units)]
+    assert len(commands) == 2
+    found = await undone(shared, "--command", commands[0], "--command", commands[1])
+    assert [(one["field"], one["undone"]) for one in found] == [("address", True)] * 2
+    for number in (CARRIED, CARRIED + 1):
+        assert await city(shared, number) == (person(number).city, person(number).city)
 
 
 async def test_an_event_by_its_offset(shared: Showing) -> None:

@@ -172,8 +172,8 @@ def test_amendments_name_what_was_compared_and_leave_out_what_cannot_be_amended(
     "asked",
     [
         Asked(),
-        Asked(record="R", command="R/crm/1"),
-        Asked(command="R/crm/1", fields=("phone",)),
+        Asked(record="R", commands=("R/crm/1",)),
+        Asked(commands=("R/crm/1",), fields=("phone",)),
         Asked(event="1..2", entity="contact"),
         Asked(since="1h"),
         Asked(record="R", system="crm"),

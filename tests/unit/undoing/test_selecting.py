@@ -3,7 +3,7 @@
 from duplex.explaining.finding import Found
 from duplex.explaining.retelling import Retold
 from duplex.undoing import selecting
-from duplex.undoing.selecting import OfCommand, OfRecord
+from duplex.undoing.selecting import OfCommands, OfRecord
 from streams.merge import states
 from streams.processors import marks, refolding
 from tests.unit.replaying.logs import Log, entity
@@ -48,7 +48,7 @@ def test_what_a_command_carried_is_what_made_the_versions_it_brought() -> None:
     assert first.after is not None
     sent = first.after.systems["erp"].out
     assert sent is not None
-    (step,) = selecting.of_record(OfCommand(found(log), "erp", sent.number), retold(log))
+    (step,) = selecting.of_record(OfCommands(found(log), frozenset({("erp", sent.number)})), retold(log))
     assert (step.field, step.back_to, step.value, step.since_by) == ("phone", "1", "2", "erp")
 
 
@@ -59,7 +59,7 @@ def _out(state: states.State, system: str) -> object:
 
 def test_a_command_that_carried_nothing_undoes_nothing() -> None:
     log = told()
-    assert selecting.of_record(OfCommand(found(log), "erp", 99), retold(log)) == []
+    assert selecting.of_record(OfCommands(found(log), frozenset({("erp", 99), ("crm", 99)})), retold(log)) == []
 
 
 def test_events_that_do_not_make_the_live_state_are_not_gone_by() -> None:
