@@ -136,7 +136,7 @@ def _delivery(one: DeliveryFacts) -> str:
     if one.echo is None:
         return f"{sent}: no answer yet." if one.outcome == "waiting" else f"{sent}: withdrawn by an operator."
     after = f" after {(one.delay_us or 0) / 1000:,.0f} ms"
-    place = f"echo {one.echo.incarnation}.{one.echo.seq} of row {one.echo.local_id}, offset {one.echo.offset}{after}"
+    place = f"{_answer(one.echo)} of row {one.echo.local_id}, offset {one.echo.offset}{after}"
     match one.outcome:
         case "confirmed":
             return f"{sent}: confirmed by {place}."
@@ -170,3 +170,8 @@ def _shown(name: str, value: Any) -> str:
 
 def _json(value: Any) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _answer(echo: EventFacts) -> str:
+    """A log has an echo of the command; where there is none, the sink said what it found and left."""
+    return f"echo {echo.incarnation}.{echo.seq}" if echo.incarnation is not None else f"result {echo.seq}"

@@ -1,5 +1,7 @@
 """An explanation as people read it."""
 
+import msgspec
+
 from duplex.explaining.sentences import page
 from streams.merge.rules import Manual, Priority
 from tests.unit.explaining.logs import Log
@@ -31,6 +33,15 @@ def test_a_value_its_rule_its_loser_its_command_and_its_echo() -> None:
         "    crm shows it since offset 20 (its own edit).",
         "    erp shows it since offset 50 (by the command's echo).",
     ]
+
+
+def test_where_there_is_no_log_a_result_confirms_a_command() -> None:
+    explanation = in_step().explain().only("phone")
+    found = msgspec.json.decode(msgspec.json.encode(explanation))
+    for command in found["fields"]["phone"]["value"]["commands"]:
+        command["echo"] |= {"incarnation": None, "seq": 17}
+    text = page([msgspec.convert(found, type(explanation))])
+    assert "confirmed by result 17 of row [1]" in text
 
 
 def test_history_lists_every_earlier_value_with_its_facts() -> None:
