@@ -38,7 +38,7 @@ def test_a_value_its_rule_its_loser_its_command_and_its_echo() -> None:
 def test_where_there_is_no_log_a_result_confirms_a_command() -> None:
     explanation = in_step().explain().only("phone")
     found = msgspec.json.decode(msgspec.json.encode(explanation))
-    for command in found["fields"]["phone"]["value"]["commands"]:
+    for command in found["fields"]["phone"]["current"]["commands"]:
         command["echo"] |= {"incarnation": None, "seq": 17}
     text = page([msgspec.convert(found, type(explanation))])
     assert "confirmed by result 17 of row [1]" in text
