@@ -117,8 +117,7 @@ async def _ours(connection: asyncpg.Connection, system: str, pipeline: str) -> i
         whose = "an unknown pipeline" if meta is None else f"system {meta['system']} of pipeline {meta['pipeline']}"
         remedy = "One database takes part in one pipeline, once: uninstall it there first."
         raise RefusedError(system, "schema duplex", f"it belongs to {whose}", remedy)
-    if meta["schema_version"] > layouts.VERSION:
-        raise RefusedError(system, "schema duplex", "a newer version of duplex made it", "Use that version.")
+    layouts.refuse_newer(meta["schema_version"], system)
     return int(meta["schema_version"])
 
 

@@ -26,7 +26,14 @@ async def require_present(connection: Any, system: str) -> None:
     if not await connection.fetchval("select to_regclass('duplex.meta') is not null"):
         return
     version = await connection.fetchval("select schema_version from duplex.meta")
-    if version is not None and version < VERSION:
+    if version is None:
+        return
+    if version < VERSION:
         raise RefusedError(system, "schema duplex", "an older version of duplex made it", "Run `duplex apply`.")
-    if version is not None and version > VERSION:
+    refuse_newer(version, system)
+
+
+def refuse_newer(version: int, system: str) -> None:
+    """Raises RefusedError for a layout that this version of duplex does not know."""
+    if version > VERSION:
         raise RefusedError(system, "schema duplex", "a newer version of duplex made it", "Use that version.")

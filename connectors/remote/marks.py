@@ -78,9 +78,7 @@ class Ordered:
 
     async def put(self, values: Mapping[str, bytes | None]) -> None:
         """Keep these (None: forget), but for marks that are overtaken. Raises UnreachableError."""
-        due = {
-            note: value for note, value in values.items() if not is_mark(note) or not self._is_overtaken(note, value)
-        }
+        due = {note: value for note, value in values.items() if not self._is_overtaken(note, value)}
         self._under_way.append(due)
         try:
             await self._notes.put(due)

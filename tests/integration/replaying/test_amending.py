@@ -1,7 +1,6 @@
 """Amendments on their way into a real record log, beside processors that are behind."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,29 +18,10 @@ from schemas.placement import partition_of
 from schemas.project.loading import load
 from schemas.topics import Topics, TopicSpec
 from streams.processors.settings import group_id
+from tests.unit.replaying.clocks import Act, Hand
 
 PARTITIONS = 2
 RATE_PER_S = 10.0
-Act = Callable[[], Awaitable[None]]
-
-
-@dataclass
-class Hand:
-    """A clock that only sleepers move; while the first long sleep lasts, `meanwhile` happens."""
-
-    meanwhile: Act | None = None
-    at_s: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at_s += seconds
-        act, self.meanwhile = (self.meanwhile, None) if seconds >= 1 else (None, self.meanwhile)
-        if act is not None:
-            await act()
 
 
 @pytest.fixture

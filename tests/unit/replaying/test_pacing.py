@@ -1,7 +1,7 @@
 """Amendments go as fast as wanted and not faster, and wait for live traffic, but not for ever."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
@@ -9,23 +9,9 @@ from hypothesis import strategies as st
 
 from duplex.replaying.errors import BehindError
 from duplex.replaying.pacing import CHECK_EVERY_S, LAG_LIMIT, PATIENCE_S, Gate, Pace
+from tests.unit.replaying.clocks import Hand
 
 ROUNDING_S = 1e-6
-
-
-@dataclass
-class Hand:
-    """A clock that only sleepers move."""
-
-    at_s: float = 0.0
-    slept: list[float] = field(default_factory=list)
-
-    def now_s(self) -> float:
-        return self.at_s
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
-        self.at_s += seconds
 
 
 def went(rate_per_s: float, took_s: Iterable[float]) -> list[float]:
